@@ -1,0 +1,3 @@
+#![doc = "bodega: a store's whole back office in one binary. `ARCHITECTURE.md` is the map of this source."]
+
+pub mod base;

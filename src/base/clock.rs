@@ -31,7 +31,8 @@ impl Timestamp {
         let shown = || text.chars().take(40).collect::<String>();
         let Ok(parsed) = text.parse::<jiff::Timestamp>() else {
             // The last day of the year 9999 is a date, but past what an instant can be.
-            let is_date = text.parse::<jiff::civil::DateTime>().is_ok_and(|at| at.year() == 9999);
+            let civil = text.get(..19).and_then(|local| local.parse::<jiff::civil::DateTime>().ok());
+            let is_date = civil.is_some_and(|at| at.year() == 9999);
             return Err(if is_date { TimeError::Range } else { TimeError::Format }(shown()));
         };
         let ms = parsed.as_millisecond();

@@ -122,6 +122,10 @@ macro_rules! ids {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Id);
 
+        impl $name {
+            /// From the stored form, also in constants.
+            pub const fn from_array(bytes: [u8; 16]) -> Self { Self(Id(bytes)) }
+        }
         impl TypedId for $name { const PREFIX: &'static str = $prefix; }
         impl From<Id> for $name { fn from(id: Id) -> Self { Self(id) } }
         impl From<$name> for Id { fn from(id: $name) -> Self { id.0 } }

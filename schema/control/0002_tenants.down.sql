@@ -1,0 +1,2 @@
+DROP TABLE route_email;
+DROP TABLE tenant;

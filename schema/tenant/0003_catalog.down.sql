@@ -1,0 +1,3 @@
+DROP VIEW v_catalog_variant;
+DROP TABLE catalog_variant;
+DROP TABLE catalog_product;

@@ -1,0 +1,10 @@
+DROP VIEW v_inventory_shortfall;
+DROP VIEW v_inventory_allocation;
+DROP VIEW v_inventory_level;
+DROP TABLE inventory_shortfall;
+DROP TABLE inventory_reservation;
+DROP TRIGGER inventory_movement_no_delete;
+DROP TRIGGER inventory_movement_no_update;
+DROP TABLE inventory_movement;
+DROP TABLE inventory_level;
+DROP TABLE inventory_warehouse;

@@ -1,0 +1,4 @@
+//! What the product stands on: files, queue, the way out, secrets, settings, logs. Knows no business word.
+
+pub mod db;
+pub mod vault;

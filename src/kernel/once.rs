@@ -1,0 +1,119 @@
+//! Idempotency keys: one effect and one answer per key, in the effect's own transaction (D5, D6).
+
+use crate::base::error::{Fault, Kind};
+use crate::base::id::TenantId;
+use crate::infra::vault::sha256;
+use crate::kernel::actor::Actor;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest key.
+pub const KEY_MAX: usize = 255;
+/// How long answers are kept at least.
+pub const KEPT: Duration = Duration::from_hours(48);
+
+/// An answer as it goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Status.
+    pub status: u16,
+    /// `Location`, `ETag` and the like.
+    pub headers: Vec<(String, String)>,
+    /// JSON.
+    pub body: Bytes,
+    /// Whether it was recorded by an earlier request.
+    pub is_replay: bool,
+}
+
+/// A key in its scope, with the fingerprint of the request it came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Half a SHA-256 over caller, method, path and key. The tenant is the file.
+    pub scope: [u8; 16],
+    /// Half a SHA-256 over the body.
+    pub fingerprint: [u8; 16],
+}
+
+impl Key {
+    /// The key of a request.
+    pub fn new(actor: Actor, method: &str, path: &str, key: &str, body: &[u8]) -> Self {
+        let scope = sha256(&[
+            &[actor.kind_number()],
+            &actor.id_bytes(),
+            method.as_bytes(),
+            &[0],
+            path.as_bytes(),
+            &[0],
+            key.as_bytes(),
+        ]);
+        Self { scope: half(&scope), fingerprint: half(&sha256(&[body])) }
+    }
+}
+
+fn half(hash: &[u8; 32]) -> [u8; 16] {
+    hash.first_chunk().copied().unwrap_or([0; 16])
+}
+
+/// Reads the header's value: bare, or a quoted string as the IETF draft writes it.
+pub fn parse_header(value: &str) -> Result<&str, Fault> {
+    let value = value.trim();
+    let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    let fits = !bare.is_empty() && bare.len() <= KEY_MAX && bare.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if fits {
+        return Ok(bare);
+    }
+    Err(Fault::field(
+        crate::base::error::Place::Header("Idempotency-Key"),
+        "invalid_idempotency_key",
+        format!("The Idempotency-Key must have 1 to {KEY_MAX} printable ASCII characters."),
+    ))
+}
+
+/// Whether an outcome of this kind is recorded and replayed: refusals of the domain are, what depends on the moment is not.
+pub const fn is_recorded(kind: Kind) -> bool {
+    matches!(kind, Kind::Missing | Kind::Conflict | Kind::Refused)
+}
+
+/// Keys whose first request is still running.
+#[derive(Default, Clone)]
+pub struct Running(Arc<Mutex<HashSet<(TenantId, [u8; 16])>>>);
+
+/// Frees its key when the request ends, however it ends.
+pub struct RunningGuard {
+    running: Running,
+    key: (TenantId, [u8; 16]),
+}
+
+impl Running {
+    /// Marks a key as running, or says that it is.
+    pub fn enter(&self, tenant: TenantId, key: &Key) -> Result<RunningGuard, Fault> {
+        let entry = (tenant, key.scope);
+        if self.0.lock().insert(entry) {
+            return Ok(RunningGuard { running: self.clone(), key: entry });
+        }
+        let fault = Fault::new(
+            Kind::Conflict,
+            "request_in_progress",
+            "A request with this Idempotency-Key is still running. Repeat it in a moment.",
+        );
+        Err(fault.retry_in(Duration::from_secs(1)))
+    }
+}
+
+impl Drop for RunningGuard {
+    fn drop(&mut self) {
+        self.running.0.lock().remove(&self.key);
+    }
+}
+
+/// The same key came with another body.
+pub fn reused() -> Fault {
+    Fault::new(
+        Kind::Refused,
+        "idempotency_key_reused",
+        "This Idempotency-Key was used with another request body. Use a new key for a new request.",
+    )
+}

@@ -22,7 +22,8 @@ CREATE TABLE sales_order (
     customer_id      BLOB    REFERENCES customer (id),
     status           TEXT    NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'cancelled')),
     payment_status   TEXT    NOT NULL
-                     CHECK (payment_status IN ('pending', 'authorized', 'partially_paid', 'paid', 'refunded', 'voided')),
+                     CHECK (payment_status IN ('pending', 'authorized', 'partially_paid', 'paid', 'partially_refunded',
+                                           'refunded', 'voided')),
     currency         TEXT    NOT NULL CHECK (length(currency) = 3),
     tax_inclusive    INTEGER NOT NULL CHECK (tax_inclusive IN (0, 1)),
     subtotal_minor   INTEGER NOT NULL,

@@ -14,13 +14,14 @@ CREATE TABLE feed_account (
 ) STRICT;
 
 CREATE TABLE feed_product (
-    variant_id      BLOB    NOT NULL PRIMARY KEY REFERENCES catalog_variant (id),
-    attributes_hash BLOB    NOT NULL CHECK (length(attributes_hash) = 32),
-    first_pushed_ms INTEGER NOT NULL,
-    pushed_ms       INTEGER NOT NULL,
-    pushes_today    INTEGER NOT NULL CHECK (pushes_today >= 0),
-    issue           TEXT,
-    is_visible      INTEGER NOT NULL DEFAULT 0 CHECK (is_visible IN (0, 1))
+    variant_id       BLOB    NOT NULL PRIMARY KEY REFERENCES catalog_variant (id),
+    attributes_hash  BLOB    NOT NULL CHECK (length(attributes_hash) = 32),
+    version          INTEGER NOT NULL CHECK (version > 0),
+    first_pushed_ms  INTEGER NOT NULL,
+    pushed_ms        INTEGER NOT NULL,
+    pushed_before_ms INTEGER,
+    is_visible       INTEGER NOT NULL DEFAULT 0 CHECK (is_visible IN (0, 1)),
+    issue            TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE feed_stock (

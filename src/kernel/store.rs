@@ -270,22 +270,21 @@ pub fn job_done(tx: &WriteTx<'_>, seq: i64, version: i64, now: Timestamp) -> Res
     Ok(false)
 }
 
-/// The job comes back later. `burned` says whether the run counts; `waiting` whether it is parked.
+/// The job comes back at `due`. `burned` says whether the run counts; `waiting_since` that it is parked.
 pub fn job_again(
     tx: &WriteTx<'_>,
     seq: i64,
     due: Timestamp,
     burned: bool,
-    waiting: bool,
+    waiting_since: Option<Timestamp>,
     error: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
     tx.run(
-        "UPDATE outbox SET state = CASE WHEN ?4 THEN 'waiting' ELSE 'ready' END, attempts = attempts + ?3, boot = NULL,
-                due_ms = ?2, updated_ms = ?6, last_error = ?5,
-                waiting_since_ms = CASE WHEN ?4 THEN coalesce(waiting_since_ms, ?6) END
+        "UPDATE outbox SET state = CASE WHEN ?4 IS NULL THEN 'ready' ELSE 'waiting' END, attempts = attempts + ?3,
+                boot = NULL, due_ms = ?2, updated_ms = ?6, last_error = nullif(?5, ''), waiting_since_ms = ?4
          WHERE seq = ?1 AND state = 'running'",
-        (seq, due, burned, waiting, error, now),
+        (seq, due, burned, waiting_since, error, now),
     )?;
     Ok(())
 }

@@ -1,0 +1,3 @@
+//! Vendors: each module implements the domain's ports for one of them and brings an emulator of it.
+
+pub mod shopify;

@@ -1,0 +1,3 @@
+//! The machinery below the domains: what touches files, threads and the network.
+
+pub mod queue;

@@ -1,4 +1,5 @@
 //! What the product stands on: files, queue, the way out, secrets, settings, logs. Knows no business word.
 
 pub mod db;
+pub mod queue;
 pub mod vault;

@@ -1,0 +1,81 @@
+//! The index in memory: what the queue falls back to when no file can be written, and the plainest reading of the trait.
+
+use super::{Entry, Index, IndexError, Lane, Room, Taken, Ticket};
+use crate::base::clock::Timestamp;
+use crate::base::id::TenantId;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Entries in ordinary collections. No operation fails.
+#[derive(Default)]
+pub struct MemoryIndex {
+    due_of: HashMap<Ticket, Timestamp>,
+    order: BTreeMap<(Lane, TenantId), BTreeSet<(Timestamp, i64)>>,
+}
+
+impl MemoryIndex {
+    fn unlink(&mut self, ticket: Ticket, due: Timestamp) {
+        let room = (ticket.lane, ticket.tenant);
+        if let Some(line) = self.order.get_mut(&room) {
+            line.remove(&(due, ticket.seq));
+            if line.is_empty() {
+                self.order.remove(&room);
+            }
+        }
+    }
+}
+
+impl Index for MemoryIndex {
+    fn put(&mut self, entries: &[Entry]) -> Result<Vec<Ticket>, IndexError> {
+        let mut new = Vec::new();
+        for Entry { ticket, due } in entries.iter().copied() {
+            match self.due_of.insert(ticket, due) {
+                Some(before) => self.unlink(ticket, before),
+                None => new.push(ticket),
+            }
+            self.order.entry((ticket.lane, ticket.tenant)).or_default().insert((due, ticket.seq));
+        }
+        Ok(new)
+    }
+
+    fn remove(&mut self, tickets: &[Ticket]) -> Result<Vec<Ticket>, IndexError> {
+        let mut removed = Vec::new();
+        for ticket in tickets.iter().copied() {
+            if let Some(due) = self.due_of.remove(&ticket) {
+                self.unlink(ticket, due);
+                removed.push(ticket);
+            }
+        }
+        Ok(removed)
+    }
+
+    fn take(&mut self, lane: Lane, tenant: TenantId, now: Timestamp, max: usize) -> Result<Taken, IndexError> {
+        let mut taken = Taken::default();
+        let Some(line) = self.order.get_mut(&(lane, tenant)) else {
+            return Ok(taken);
+        };
+        while let Some((due, seq)) = line.first().copied() {
+            if taken.entries.len() >= max || due > now {
+                taken.next = Some(due);
+                return Ok(taken);
+            }
+            line.pop_first();
+            let ticket = Ticket { lane, tenant, seq };
+            self.due_of.remove(&ticket);
+            taken.entries.push(Entry { ticket, due });
+        }
+        self.order.remove(&(lane, tenant));
+        Ok(taken)
+    }
+
+    fn rooms(&mut self) -> Result<Vec<Room>, IndexError> {
+        let rooms = self.order.iter().filter_map(|((lane, tenant), line)| {
+            let (earliest, _) = line.first().copied()?;
+            Some(Room { lane: *lane, tenant: *tenant, entries: line.len(), earliest })
+        });
+        Ok(rooms.collect())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), IndexError> {
+        Ok(())
+    }
+}

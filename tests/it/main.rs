@@ -12,6 +12,7 @@
 
 mod browser;
 mod harness;
+mod powercut;
 mod tidy;
 mod tidy_data;
 mod tidy_tree;

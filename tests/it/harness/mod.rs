@@ -2,4 +2,5 @@
 
 pub(crate) mod browser;
 mod devtools;
+pub(crate) mod powercut;
 pub(crate) mod source;

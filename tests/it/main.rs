@@ -7,7 +7,6 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 #![expect(clippy::indexing_slicing, clippy::string_slice, reason = "what is not there fails the test")]
-#![expect(clippy::print_stderr, reason = "a test that cannot run says why")]
 #![expect(clippy::disallowed_methods, reason = "the harness has real deadlines, settings and tasks")]
 
 mod browser;

@@ -3,6 +3,7 @@
 //! Without a browser a test says so and passes; with `BODEGA_REQUIRE_BROWSER=1`, as in the gate, it fails.
 
 use crate::harness::devtools::{DevTools, Seen, network};
+use crate::harness::skipped;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::os::unix::process::CommandExt;
@@ -126,7 +127,7 @@ impl Browser {
             Ok(path) => path,
             Err(why) => {
                 assert!(!is_required(), "a browser is required, but {why}");
-                eprintln!("skipped: {why}; install chromium or set BODEGA_CHROMIUM");
+                skipped(&format!("{why}; install chromium or set BODEGA_CHROMIUM"));
                 return None;
             }
         };
@@ -363,7 +364,7 @@ fn axe_source() -> Option<String> {
         Err(error) => {
             let expected = is_required() && assets.join("package.json").exists();
             assert!(!expected, "axe-core is required: {}: {error}", path.display());
-            eprintln!("skipped: no axe-core at {} (npm ci in assets, or BODEGA_AXE)", path.display());
+            skipped(&format!("no axe-core at {}; run npm ci in assets, or set BODEGA_AXE", path.display()));
             None
         }
     }

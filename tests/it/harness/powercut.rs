@@ -4,7 +4,9 @@
 //! `NOLOGFLUSH` the page cache and the running journal transaction are gone, as after a loss of power; only what was synced is left.
 //! What a drive itself may lose or reorder in its own cache is not modelled.
 
+use crate::harness::skipped;
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -63,7 +65,7 @@ impl Disk {
             Err(why) => {
                 let required = std::env::var("BODEGA_REQUIRE_POWERCUT").is_ok_and(|value| value == "1");
                 assert!(!required, "a power cut is required, but {why}");
-                eprintln!("skipped: no power can be cut here: {why}");
+                skipped(&format!("no power can be cut here: {why}"));
                 None
             }
         }
@@ -122,7 +124,8 @@ fn shut_down(path: &Path) -> Result<(), Unavailable> {
 impl Drop for Disk {
     fn drop(&mut self) {
         if let Err(why) = self.unmount() {
-            eprintln!("{} stays mounted: {why}", self.path().display());
+            // A panic here would hide the test's own.
+            writeln!(std::io::stderr(), "{} stays mounted: {why}", self.path().display()).unwrap_or(());
         }
     }
 }

@@ -1,1 +1,3 @@
+//! Hands over to the library, so that tests reach everything.
+
 fn main() {}

@@ -121,6 +121,7 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// A clock that never shows a time before `floor`, the last time that was stored.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
     pub fn starting_at(floor: Timestamp) -> Self {
         Self { high_water_ms: AtomicI64::new(floor.0), started: Instant::now() }
     }

@@ -286,14 +286,12 @@ impl IdMaker {
         let counter = state.counter;
         drop(state);
 
-        let [_, _, a, b, c, d, e, f] = ms.to_be_bytes();
-        let [high, low] = counter.to_be_bytes();
-        let [mut r0, mut r1, mut r2, mut r3, mut r4, r5, r6, r7] = tail;
-        r0 = (r0 & 0x3f) | 0x80;
+        let mut id = (u128::from(ms) << 80) | u128::from(u64::from_be_bytes(tail) & 0x3fff_ffff_ffff_ffff);
+        id |= (0x7 << 76) | (u128::from(counter) << 64) | (0b10 << 62);
         if let Some(number) = routing {
-            [r1, r2, r3, r4] = number.to_be_bytes();
+            id = (id & !(0xffff_ffff << 24)) | (u128::from(number) << 24);
         }
-        Id([a, b, c, d, e, f, 0x70 | high, low, r0, r1, r2, r3, r4, r5, r6, r7])
+        Id(id.to_be_bytes())
     }
 }
 

@@ -74,7 +74,12 @@ impl Currency {
 
     /// Minor units of one whole: 1, 100 or 1000.
     pub const fn unit(self) -> i64 {
-        10_i64.pow(self.exponent as u32)
+        match self.exponent {
+            0 => 1,
+            1 => 10,
+            2 => 100,
+            _ => 1000,
+        }
     }
 }
 

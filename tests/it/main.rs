@@ -1,1 +1,17 @@
+//! The one integration target: it links once. One file per subject, what they share lies in `harness`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+#![expect(clippy::indexing_slicing, clippy::string_slice, reason = "what is not there fails the test")]
+#![expect(clippy::disallowed_methods, reason = "the harness has real deadlines, settings and tasks")]
+
+mod browser;
+mod harness;
+mod powercut;
+mod tidy;
+mod tidy_data;
+mod tidy_tree;

@@ -354,7 +354,7 @@ impl Actor {
 
     fn end_of_turn(&mut self) {
         self.refresh();
-        for lane in self.rooms.to_tell() {
+        for lane in self.rooms.untold() {
             self.shared.tell(lane);
         }
         for (lane, waiting) in self.rooms.recounted() {

@@ -15,9 +15,9 @@ pub struct MemoryIndex {
 impl MemoryIndex {
     fn unlink(&mut self, ticket: Ticket, due: Timestamp) {
         let room = (ticket.lane, ticket.tenant);
-        if let Some(line) = self.order.get_mut(&room) {
-            line.remove(&(due, ticket.seq));
-            if line.is_empty() {
+        if let Some(queued) = self.order.get_mut(&room) {
+            queued.remove(&(due, ticket.seq));
+            if queued.is_empty() {
                 self.order.remove(&room);
             }
         }
@@ -50,15 +50,15 @@ impl Index for MemoryIndex {
 
     fn take(&mut self, lane: Lane, tenant: TenantId, now: Timestamp, max: usize) -> Result<Taken, IndexError> {
         let mut taken = Taken::default();
-        let Some(line) = self.order.get_mut(&(lane, tenant)) else {
+        let Some(queued) = self.order.get_mut(&(lane, tenant)) else {
             return Ok(taken);
         };
-        while let Some((due, seq)) = line.first().copied() {
+        while let Some((due, seq)) = queued.first().copied() {
             if taken.entries.len() >= max || due > now {
                 taken.next = Some(due);
                 return Ok(taken);
             }
-            line.pop_first();
+            queued.pop_first();
             let ticket = Ticket { lane, tenant, seq };
             self.due_of.remove(&ticket);
             taken.entries.push(Entry { ticket, due });
@@ -68,9 +68,9 @@ impl Index for MemoryIndex {
     }
 
     fn rooms(&mut self) -> Result<Vec<Room>, IndexError> {
-        let rooms = self.order.iter().filter_map(|((lane, tenant), line)| {
-            let (earliest, _) = line.first().copied()?;
-            Some(Room { lane: *lane, tenant: *tenant, entries: line.len(), earliest })
+        let rooms = self.order.iter().filter_map(|((lane, tenant), queued)| {
+            let (earliest, _) = queued.first().copied()?;
+            Some(Room { lane: *lane, tenant: *tenant, entries: queued.len(), earliest })
         });
         Ok(rooms.collect())
     }

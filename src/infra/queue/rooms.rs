@@ -245,7 +245,7 @@ impl Rooms {
     }
 
     /// The lanes that have work nobody was told of. They count as told from here on.
-    pub(super) fn to_tell(&mut self) -> Vec<Lane> {
+    pub(super) fn untold(&mut self) -> Vec<Lane> {
         let mut lanes = Vec::new();
         for (number, lane) in &mut self.lanes {
             if !lane.told && !lane.ready.is_empty() {

@@ -21,7 +21,6 @@ const FLUSH_EVERY_MS: u64 = 500;
 const DATA: &str = "db";
 const ORDER: u8 = 0;
 const TICKET: u8 = 1;
-const SIGN: u8 = 0x80;
 
 /// Entries in a sled folder.
 pub struct SledIndex {
@@ -109,7 +108,7 @@ impl Index for SledIndex {
                 read_order_key(&key).ok_or_else(|| odd("a key"))?;
             match rooms.last_mut() {
                 Some(room) if room.lane == lane && room.tenant == tenant => {
-                    room.entries = room.entries.saturating_add(1)
+                    room.entries = room.entries.saturating_add(1);
                 }
                 _ => rooms.push(Room { lane, tenant, entries: 1, earliest: due }),
             }
@@ -131,15 +130,13 @@ fn odd(what: &str) -> IndexError {
     IndexError::Damaged(format!("{what} has another shape than is written here"))
 }
 
-/// Bytes that sort as the number does.
+/// Bytes that sort as the number does: the sign is turned round.
 const fn sortable(number: i64) -> [u8; 8] {
-    let [first, rest @ ..] = number.to_be_bytes();
-    let [b, c, d, e, f, g, h] = rest;
-    [first ^ SIGN, b, c, d, e, f, g, h]
+    (number ^ i64::MIN).to_be_bytes()
 }
 
-const fn unsortable([first, b, c, d, e, f, g, h]: [u8; 8]) -> i64 {
-    i64::from_be_bytes([first ^ SIGN, b, c, d, e, f, g, h])
+const fn unsortable(bytes: [u8; 8]) -> i64 {
+    i64::from_be_bytes(bytes) ^ i64::MIN
 }
 
 fn room_key(lane: Lane, tenant: TenantId) -> Vec<u8> {

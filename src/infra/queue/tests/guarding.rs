@@ -4,7 +4,7 @@ use super::*;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_secs(1);
 
 const WELL: u8 = 0;
 const HANGS: u8 = 1;

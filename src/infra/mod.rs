@@ -1,0 +1,3 @@
+//! What the product stands on: files, queues, telemetry and the way out to the network.
+
+pub mod egress;

@@ -6,12 +6,12 @@ use crate::base::quantity::Quantity;
 use ring::digest::{Context, SHA256};
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 const DAY_MS: i64 = 86_400_000;
 /// The hour of the day, in UTC, at which the vendor's daily quotas start anew: midday.
 const RESET_HOUR_MS: i64 = 12 * 3_600_000;
 /// An item is pushed again when its last push is this old: the vendor drops it after 30 days.
-pub const REFRESH_AFTER: Duration = Duration::from_secs(25 * 86_400);
+pub const REFRESH_AFTER: Duration = Duration::from_hours(25 * 24);
 
 /// The condition of the goods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

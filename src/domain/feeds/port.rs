@@ -191,7 +191,12 @@ pub trait FeedPort: Send + Sync {
     ) -> PushFuture<'a, PushedProduct>;
 
     /// Puts the stock of one item in one store.
-    fn push_stock<'a>(&'a self, account: &'a FeedAccount, stock: &'a StockPush, context: &'a PushContext) -> PushFuture<'a, ()>;
+    fn push_stock<'a>(
+        &'a self,
+        account: &'a FeedAccount,
+        stock: &'a StockPush,
+        context: &'a PushContext,
+    ) -> PushFuture<'a, ()>;
 
     /// Reads how many calls are left.
     fn quotas<'a>(&'a self, account: &'a FeedAccount, context: &'a PushContext) -> PushFuture<'a, Vec<Quota>>;

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Failures in a row that open a breaker.
 pub const FAILURES_TO_OPEN: u32 = 5;
 /// How long a breaker stays open.
-pub const OPEN_FOR: Duration = Duration::from_secs(60);
+pub const OPEN_FOR: Duration = Duration::from_mins(1);
 /// What a caller is told to wait while somebody else's probe is under way.
 const PROBE_WAIT: Duration = Duration::from_secs(5);
 

@@ -103,7 +103,9 @@ impl Guarded {
                     let _ = stream.set_nodelay(true);
                     return Ok(TokioIo::new(stream));
                 }
-                Ok(Err(error)) => last = offline(OfflineCause::Connect, format!("{host} refused the connection ({error})")),
+                Ok(Err(error)) => {
+                    last = offline(OfflineCause::Connect, format!("{host} refused the connection ({error})"));
+                }
                 Err(_) => last = offline(OfflineCause::ConnectTimeout, format!("{host} did not answer")),
             }
         }
@@ -152,7 +154,10 @@ impl Service<Uri> for Timed {
                     Ok(fault) => *fault,
                     Err(tls) => offline(
                         OfflineCause::Tls,
-                        format!("no trusted connection to {host} ({tls}); check this machine's clock if the certificate is said to be out of date"),
+                        format!(
+                            "no trusted connection to {host} ({tls}); if the certificate is said to be \
+                             out of date, check this machine's clock"
+                        ),
                     ),
                 }),
                 Err(_) => Err(offline(OfflineCause::ConnectTimeout, format!("{host} did not answer within {limit:?}"))),

@@ -132,7 +132,9 @@ fn private_host(host: &str) -> Option<&'static str> {
     let name = host.strip_suffix('.').unwrap_or(host);
     let last = name.rsplit('.').next().unwrap_or(name);
     let readable = name.split('.').all(|label| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     });
     if !readable {
         return Some("not a host name");
@@ -143,28 +145,75 @@ fn private_host(host: &str) -> Option<&'static str> {
     if !name.contains('.') {
         return Some("a name without a domain");
     }
-    ["localhost", "local", "internal", "lan", "home", "corp", "intranet", "localdomain", "test", "invalid", "onion", "arpa"]
-        .contains(&last)
-        .then_some("a name of local networks")
+    [
+        "localhost",
+        "local",
+        "internal",
+        "lan",
+        "home",
+        "corp",
+        "intranet",
+        "localdomain",
+        "test",
+        "invalid",
+        "onion",
+        "arpa",
+    ]
+    .contains(&last)
+    .then_some("a name of local networks")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// AP5: the corpus of addresses that people and attackers write.
+    /// the corpus of addresses that people and attackers write.
     #[test]
     fn addresses_that_lead_inside_are_no_vendor_endpoints() {
         let refused = [
-            "http://api.example.com", "https://localhost", "https://localhost.", "https://a.localhost/", "https://printer.local",
-            "https://metadata.google.internal/computeMetadata", "https://router.lan", "https://intranet", "https://127.0.0.1",
-            "https://127.1", "https://2130706433", "https://0x7f000001", "https://0x7f.0.0.1", "https://0177.0.0.01",
-            "https://10.0.0.1:8443", "https://192.168.1.1/admin", "https://169.254.169.254/latest/meta-data", "https://[::1]",
-            "https://[::ffff:10.0.0.1]", "https://[fe80::1]", "https://[fd00::1]:443", "https://[::]", "https://0.0.0.0", "https://0",
-            "https://user@api.example.com", "https://api.example.com@10.0.0.1", "https://api.example.com#@10.0.0.1",
-            "https://api.example.com/?x=1", "https://api.example.com\\@10.0.0.1", "ftp://api.example.com", "file:///etc/passwd",
-            "gopher://api.example.com", "api.example.com", "//api.example.com", "", "https://", "https:///path", "https://a..b.com",
-            "https://255.255.255.255", "https://224.0.0.1", "https://100.64.0.1", "https://1.in-addr.arpa", "https://exa mple.com",
+            "http://api.example.com",
+            "https://localhost",
+            "https://localhost.",
+            "https://a.localhost/",
+            "https://printer.local",
+            "https://metadata.google.internal/computeMetadata",
+            "https://router.lan",
+            "https://intranet",
+            "https://127.0.0.1",
+            "https://127.1",
+            "https://2130706433",
+            "https://0x7f000001",
+            "https://0x7f.0.0.1",
+            "https://0177.0.0.01",
+            "https://10.0.0.1:8443",
+            "https://192.168.1.1/admin",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::1]",
+            "https://[::ffff:10.0.0.1]",
+            "https://[fe80::1]",
+            "https://[fd00::1]:443",
+            "https://[::]",
+            "https://0.0.0.0",
+            "https://0",
+            "https://user@api.example.com",
+            "https://api.example.com@10.0.0.1",
+            "https://api.example.com#@10.0.0.1",
+            "https://api.example.com/?x=1",
+            "https://api.example.com\\@10.0.0.1",
+            "ftp://api.example.com",
+            "file:///etc/passwd",
+            "gopher://api.example.com",
+            "api.example.com",
+            "//api.example.com",
+            "",
+            "https://",
+            "https:///path",
+            "https://a..b.com",
+            "https://255.255.255.255",
+            "https://224.0.0.1",
+            "https://100.64.0.1",
+            "https://1.in-addr.arpa",
+            "https://exa mple.com",
         ];
         for url in refused {
             assert!(Endpoint::vendor(url).is_err(), "{url} must be refused");
@@ -173,7 +222,12 @@ mod tests {
 
     #[test]
     fn a_vendors_address_keeps_its_base_path_and_port() {
-        for url in ["https://merchantapi.googleapis.com", "https://api.example.com:8443/v2", "https://8.8.8.8", "https://[2606:4700::1111]"] {
+        for url in [
+            "https://merchantapi.googleapis.com",
+            "https://api.example.com:8443/v2",
+            "https://8.8.8.8",
+            "https://[2606:4700::1111]",
+        ] {
             assert_eq!(Endpoint::vendor(url).unwrap().url(), url);
         }
         let endpoint = Endpoint::vendor("https://api.example.com/v2/").unwrap();
@@ -184,10 +238,17 @@ mod tests {
     /// D25: a sandbox cannot be anywhere but here.
     #[test]
     fn a_sandbox_is_on_this_machine() {
-        for url in ["http://127.0.0.1:4010", "http://localhost:4010/base", "http://[::1]:80", "https://127.0.0.1:4443"] {
+        for url in ["http://127.0.0.1:4010", "http://localhost:4010/base", "http://[::1]:80", "https://127.0.0.1:4443"]
+        {
             assert!(Endpoint::sandbox(url).unwrap().is_sandbox(), "{url}");
         }
-        for url in ["http://192.168.1.5:80", "http://sandbox.example.com", "http://0.0.0.0:80", "http://localhost@10.0.0.1", "http://2130706433"] {
+        for url in [
+            "http://192.168.1.5:80",
+            "http://sandbox.example.com",
+            "http://0.0.0.0:80",
+            "http://localhost@10.0.0.1",
+            "http://2130706433",
+        ] {
             assert!(Endpoint::sandbox(url).is_err(), "{url}");
         }
     }

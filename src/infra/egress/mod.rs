@@ -39,7 +39,7 @@ const AGENT: &str = concat!("bodega/", env!("CARGO_PKG_VERSION"));
 /// Largest head of an answer.
 const HEAD_MAX: usize = 64 * 1024;
 /// How long a connection is kept for the next call.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// Connections kept for one host.
 const IDLE_PER_HOST: usize = 4;
 
@@ -93,7 +93,13 @@ pub struct Call {
 
 impl Call {
     /// A call without body or further headers, within [`Limits::API`].
-    pub fn new(target: &'static str, class: &'static str, endpoint: &Endpoint, method: Method, path: impl Into<String>) -> Self {
+    pub fn new(
+        target: &'static str,
+        class: &'static str,
+        endpoint: &Endpoint,
+        method: Method,
+        path: impl Into<String>,
+    ) -> Self {
         Self {
             target,
             account: String::new(),
@@ -146,7 +152,8 @@ impl Call {
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, EgressError> {
-    HeaderValue::from_str(value).map_err(|_bytes| EgressError::Malformed(format!("the header {name} cannot carry its value")))
+    HeaderValue::from_str(value)
+        .map_err(|_bytes| EgressError::Malformed(format!("the header {name} cannot carry its value")))
 }
 
 /// What a vendor answered.
@@ -207,7 +214,8 @@ impl Egress {
 
     /// Makes a call and reads its answer, whatever the status.
     pub async fn send(&self, call: Call) -> Result<Answer, EgressError> {
-        let span = tracing::info_span!("egress", vendor = call.target, class = call.class, rid = %call.trace.request_id);
+        let span =
+            tracing::info_span!("egress", vendor = call.target, class = call.class, rid = %call.trace.request_id);
         self.measured(call).instrument(span).await
     }
 
@@ -232,7 +240,9 @@ impl Egress {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(_) => tracing::info!(%method, host, path, status, ms, rid, outcome, "outbound call"),
-            Err(error) => tracing::warn!(%method, host, path, ms, rid, outcome, %error, "outbound call without an answer"),
+            Err(error) => {
+                tracing::warn!(%method, host, path, ms, rid, outcome, %error, "outbound call without an answer");
+            }
         }
         result
     }
@@ -245,7 +255,9 @@ impl Egress {
             Ok(answer) if answer.status >= 500 => Verdict::Failed,
             Ok(_) | Err(EgressError::TooLarge { .. }) => Verdict::Healthy,
             Err(EgressError::Offline { .. } | EgressError::Unknown { .. }) => Verdict::Failed,
-            Err(EgressError::Blocked { .. } | EgressError::BreakerOpen { .. } | EgressError::Malformed(_)) => Verdict::Nothing,
+            Err(EgressError::Blocked { .. } | EgressError::BreakerOpen { .. } | EgressError::Malformed(_)) => {
+                Verdict::Nothing
+            }
         });
         result
     }
@@ -275,7 +287,9 @@ impl Egress {
 
 fn client(guarded: Guarded, limit: Duration) -> Result<HttpClient, Fault> {
     let broken = |error: rustls::Error| Fault::broken(format!("TLS cannot be set up: {error}"));
-    let builder = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls::crypto::ring::default_provider()).map_err(broken)?;
+    let builder = HttpsConnectorBuilder::new()
+        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
+        .map_err(broken)?;
     let builder = match guarded.reach {
         Reach::Public => builder.https_only(),
         Reach::Loopback => builder.https_or_http(),
@@ -290,7 +304,8 @@ fn client(guarded: Guarded, limit: Duration) -> Result<HttpClient, Fault> {
 }
 
 fn request(call: Call) -> Result<Request<Full<Bytes>>, EgressError> {
-    let uri: Uri = call.endpoint.at(&call.path).ok_or_else(|| EgressError::Malformed(format!("`{}` is not a path", call.path)))?;
+    let uri: Uri =
+        call.endpoint.at(&call.path).ok_or_else(|| EgressError::Malformed(format!("`{}` is not a path", call.path)))?;
     let mut request = Request::new(Full::new(call.body));
     *request.method_mut() = call.method;
     *request.uri_mut() = uri;
@@ -338,7 +353,8 @@ async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, Egre
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| EgressError::Unknown { reason: format!("the answer broke off ({error})") })?;
+        let frame =
+            frame.map_err(|error| EgressError::Unknown { reason: format!("the answer broke off ({error})") })?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len().saturating_add(data.len()) > limit {
             return Err(too_large);

@@ -73,12 +73,19 @@ async fn free_port() -> SocketAddr {
 
 #[tokio::test]
 async fn an_answer_comes_back_whole_and_the_request_says_who_asked() {
-    let (address, mut heads) = scripted(vec![Script::Answer("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nx-a: b\r\n\r\nno")]).await;
+    let (address, mut heads) =
+        scripted(vec![Script::Answer("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nx-a: b\r\n\r\nno")]).await;
     let trace = Trace { request_id: "req_1".to_owned(), traceparent: Some("00-aa-bb-01".to_owned()) };
     let answer = egress().send(call(address).trace(trace).bearer("t").unwrap()).await.unwrap();
     assert_eq!((answer.status, &answer.body[..], answer.header("x-a")), (404, &b"no"[..], Some("b")));
     let head = heads.recv().await.unwrap();
-    for part in ["GET /things?secret=1 HTTP/1.1", "x-request-id: req_1", "traceparent: 00-aa-bb-01", "authorization: Bearer t", "user-agent: bodega/"] {
+    for part in [
+        "GET /things?secret=1 HTTP/1.1",
+        "x-request-id: req_1",
+        "traceparent: 00-aa-bb-01",
+        "authorization: Bearer t",
+        "user-agent: bodega/",
+    ] {
         assert!(head.contains(part), "{part} in {head}");
     }
 }
@@ -123,7 +130,9 @@ async fn a_server_that_does_not_speak_tls_is_offline() {
 async fn a_server_that_accepts_and_says_nothing_during_tls_is_offline() {
     let (address, _heads) = scripted(vec![Script::Silence]).await;
     let endpoint = Endpoint::sandbox(&format!("https://{address}")).unwrap();
-    let egress = Egress::with_connect_limit(Arc::new(SystemClock::starting_at(Timestamp(0))), Duration::from_millis(200)).unwrap();
+    let egress =
+        Egress::with_connect_limit(Arc::new(SystemClock::starting_at(Timestamp(0))), Duration::from_millis(200))
+            .unwrap();
     let error = egress.send(Call::new("vendor", "read", &endpoint, Method::GET, "/")).await.unwrap_err();
     assert!(matches!(error, EgressError::Offline { cause: OfflineCause::ConnectTimeout, .. }), "{error:?}");
 }
@@ -137,15 +146,20 @@ async fn an_answer_over_the_cap_is_refused_by_its_header_and_by_its_bytes() {
     ));
     let (address, _heads) = scripted(vec![announced, chunked]).await;
     let egress = egress();
-    assert_eq!(egress.send(short(address, 5_000)).await.unwrap_err(), EgressError::TooLarge { status: 200, limit: 1_000 });
+    assert_eq!(
+        egress.send(short(address, 5_000)).await.unwrap_err(),
+        EgressError::TooLarge { status: 200, limit: 1_000 }
+    );
     let tight = Call { limits: Limits { total: Duration::from_secs(5), body: 15 }, ..call(address) };
     assert_eq!(egress.send(tight).await.unwrap_err(), EgressError::TooLarge { status: 200, limit: 15 });
 }
 
 #[tokio::test]
 async fn redirects_are_handed_back_and_not_followed() {
-    let (address, mut heads) =
-        scripted(vec![Script::Answer("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")]).await;
+    let (address, mut heads) = scripted(vec![Script::Answer(
+        "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+    )])
+    .await;
     let answer = egress().send(call(address)).await.unwrap();
     assert_eq!((answer.status, answer.header("location")), (302, Some("http://127.0.0.1:1/")));
     drop(heads.recv().await);
@@ -193,4 +207,26 @@ async fn the_breaker_opens_after_five_failures_and_probes_after_a_minute() {
     clock.advance(OPEN_FOR);
     assert_eq!(egress.send(call(address)).await.unwrap().status, 200);
     assert!(egress.open_breakers().is_empty());
+}
+
+#[test]
+fn every_call_is_counted_by_target_and_outcome_and_timed() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(async {
+            let (address, _heads) =
+                scripted(vec![Script::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]).await;
+            egress().send(call(address)).await.unwrap();
+            egress().send(call(free_port().await)).await.unwrap_err();
+        });
+    });
+    let page = recorder.handle().render();
+    for line in [
+        r#"bodega_egress_requests_total{target="vendor",outcome="2xx"} 1"#,
+        r#"bodega_egress_requests_total{target="vendor",outcome="offline"} 1"#,
+        r#"bodega_egress_duration_seconds_count{target="vendor"} 2"#,
+    ] {
+        assert!(page.contains(line), "{line} in {page}");
+    }
 }

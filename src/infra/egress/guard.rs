@@ -72,9 +72,16 @@ fn refusal_v6(address: Ipv6Addr) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn assert_refused(addresses: &[&str]) {
+        for text in addresses {
+            let address: IpAddr = text.parse().unwrap();
+            assert!(Reach::Public.refusal(address).is_some(), "{text} must be refused");
+        }
+    }
+
     /// no vendor host may lead into the store's own network.
     #[test]
-    fn addresses_that_are_not_on_the_public_internet_are_refused() {
+    fn v4_addresses_that_are_not_on_the_public_internet_are_refused() {
         let refused = [
             "0.0.0.0",
             "0.1.2.3",
@@ -107,6 +114,13 @@ mod tests {
             "239.255.255.250",
             "240.0.0.1",
             "255.255.255.255",
+        ];
+        assert_refused(&refused);
+    }
+
+    #[test]
+    fn v6_addresses_that_are_not_global_or_wrap_another_are_refused() {
+        let refused = [
             "::",
             "::1",
             "::2",
@@ -143,10 +157,7 @@ mod tests {
             "4000::1",
             "1::1",
         ];
-        for text in refused {
-            let address: IpAddr = text.parse().unwrap();
-            assert!(Reach::Public.refusal(address).is_some(), "{text} must be refused");
-        }
+        assert_refused(&refused);
     }
 
     #[test]

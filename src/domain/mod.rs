@@ -1,3 +1,5 @@
-//! The domain: each module owns its tables and its rules.
+//! The domain: each module owns its tables and its rules, and calls only those below it in the declared line.
 
 pub mod channels;
+pub mod feeds;
+pub mod inventory;

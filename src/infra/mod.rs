@@ -1,5 +1,6 @@
 //! What the product stands on: files, queue, the way out, secrets, settings, logs. Knows no business word.
 
 pub mod db;
+pub mod egress;
 pub mod queue;
 pub mod vault;

@@ -305,6 +305,16 @@ pub fn shortfall_cancel(tx: &WriteTx<'_>, seq: i64, pieces: Quantity) -> Result<
     Ok(())
 }
 
+/// Counts all that an owner still waits for as no longer wanted.
+pub fn shortfalls_cancel(tx: &WriteTx<'_>, owner: Id) -> Result<(), DbError> {
+    tx.run(
+        "UPDATE inventory_shortfall SET cancelled = quantity - filled
+         WHERE owner_id = ?1 AND filled + cancelled < quantity",
+        [owner.as_bytes()],
+    )?;
+    Ok(())
+}
+
 /// Whether anybody waits for the variant.
 pub fn is_short(tx: &ReadTx<'_>, variant: VariantId) -> Result<bool, DbError> {
     tx.exists(

@@ -39,7 +39,7 @@ fn is_engine(path: &str) -> bool {
 
 /// control.db is a world of its own, kept by one module that is named after it.
 fn is_control(path: &str) -> bool {
-    path.split('/').any(|part| part == "control" || part == "control.rs")
+    path.split('/').any(|part| matches!(part, "control" | "control.rs" | "control_store.rs"))
 }
 
 fn may_hold_sql(file: &Source) -> bool {

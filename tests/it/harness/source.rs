@@ -72,8 +72,11 @@ impl Source {
         self.path.rsplit('/').next().unwrap()
     }
 
-    /// The line on which the unit tests begin, or one behind the last.
+    /// The line on which the unit tests begin, or one behind the last. A `tests.rs` is nothing else.
     pub(crate) fn tests_from(&self) -> usize {
+        if self.name() == "tests.rs" {
+            return 1;
+        }
         let lines: Vec<&str> = self.code.lines().collect();
         lines
             .windows(2)
@@ -106,7 +109,7 @@ impl Source {
                 branch(&tokens, at + 2, &mut Vec::new(), &mut found);
             } else if token == "super" {
                 let mut home = self.module();
-                if *line >= tests {
+                if *line >= tests && self.name() != "tests.rs" {
                     home.push("tests".to_owned());
                 }
                 let mut next = at;

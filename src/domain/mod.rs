@@ -3,3 +3,5 @@
 pub mod channels;
 pub mod feeds;
 pub mod inventory;
+pub mod orders;
+pub mod payments;

@@ -197,6 +197,18 @@ pub fn job_find(tx: &ReadTx<'_>, id: JobId) -> Result<Option<JobRow>, DbError> {
     tx.one(&format!("SELECT {JOB_COLUMNS} WHERE id = ?1"), [id], job_row)
 }
 
+/// The newest job about a subject: an open one, or else the last dead one.
+pub fn job_of_subject(tx: &ReadTx<'_>, kind: &str, subject: &str) -> Result<Option<JobRow>, DbError> {
+    let open = format!(
+        "SELECT {JOB_COLUMNS} WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')"
+    );
+    if let Some(job) = tx.one(&open, (kind, subject), job_row)? {
+        return Ok(Some(job));
+    }
+    let dead = format!("SELECT {JOB_COLUMNS} WHERE state = 'dead' AND kind = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1");
+    tx.one(&dead, (kind, subject), job_row)
+}
+
 /// Which jobs a list shows.
 #[derive(Debug, Default, Clone)]
 pub struct JobFilter {

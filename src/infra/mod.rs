@@ -2,4 +2,5 @@
 
 pub mod db;
 pub mod queue;
+pub mod tasks;
 pub mod vault;

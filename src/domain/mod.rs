@@ -1,5 +1,7 @@
 //! The domain: each module owns its tables and its rules, and calls only those below it in the declared line.
 
+pub mod audit;
+pub mod auth;
 pub mod channels;
 pub mod feeds;
 pub mod inventory;

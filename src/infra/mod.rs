@@ -3,4 +3,5 @@
 pub mod db;
 pub mod egress;
 pub mod queue;
+pub mod tasks;
 pub mod vault;

@@ -110,6 +110,23 @@ pub fn journal_before(tx: &ReadTx<'_>, seq: i64, entity: Option<Id>, limit: u32)
     }
 }
 
+/// Rows before `seq` whose kind begins with `prefix`, newest first; of one entity if given. No index helps without an entity: for the
+/// blocking pool.
+pub fn journal_search(
+    tx: &ReadTx<'_>,
+    seq: i64,
+    entity: Option<Id>,
+    prefix: &str,
+    limit: u32,
+) -> Result<Vec<JournalRow>, DbError> {
+    let narrow = if entity.is_some() { "j.entity_id = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT {JOURNAL_COLUMNS} WHERE {narrow} AND j.seq < ?2 AND substr(j.kind, 1, length(?3)) = ?3
+         ORDER BY j.seq DESC LIMIT ?4"
+    );
+    tx.all(&sql, (entity.as_ref().map(Id::as_bytes), seq, prefix, limit), journal_row)
+}
+
 /// The first row of `kind` about `entity` after `seq`.
 pub fn journal_next_of(tx: &ReadTx<'_>, entity: Id, kind: &str, seq: i64) -> Result<Option<JournalRow>, DbError> {
     let sql = format!(

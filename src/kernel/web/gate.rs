@@ -189,9 +189,12 @@ impl Gate {
         }
         let admission = match route.access {
             Access::Signature => None,
-            Access::Public | Access::SignedIn | Access::Needs(_) => {
-                self.keeper.admit(&self.shared, &parts.headers).await?
-            }
+            Access::SignedIn | Access::Needs(_) => self.keeper.admit(&self.shared, &parts.headers).await?,
+            // A browser sends the cookie of a session that has ended unasked: it must still reach the sign-in.
+            Access::Public => match self.keeper.admit(&self.shared, &parts.headers).await {
+                Err(fault) if fault.kind == Kind::Unauthenticated => None,
+                other => other?,
+            },
         };
         if let Some(admission) = &admission {
             *tenant = Some(Arc::clone(&admission.tenant));

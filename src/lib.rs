@@ -5,3 +5,4 @@ pub mod domain;
 pub mod infra;
 pub mod integrations;
 pub mod kernel;
+pub mod surface;

@@ -2,7 +2,9 @@
 
 pub mod audit;
 pub mod auth;
+pub mod catalog;
 pub mod channels;
+pub mod customers;
 pub mod feeds;
 pub mod inventory;
 pub mod orders;

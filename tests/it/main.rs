@@ -11,6 +11,7 @@
 
 mod auth;
 mod browser;
+mod catalog;
 mod harness;
 mod powercut;
 mod tidy;

@@ -65,11 +65,12 @@ function cached<T>(name: string, make: () => T): T {
 const locale = () => (lang.value === "en" ? "en-GB" : "de-DE");
 
 export const number = (value: number) => cached("n", () => new Intl.NumberFormat(locale())).format(value);
-export const signed = (value: number) => cached("±", () => new Intl.NumberFormat(locale(), { signDisplay: "exceptZero" })).format(value);
+/** With its sign; a true minus, as wide as the plus. */
+export const signed = (value: number) => cached("±", () => new Intl.NumberFormat(locale(), { signDisplay: "exceptZero" })).format(value).replace("-", "−");
 export function money(value: Money, sign: "auto" | "exceptZero" = "auto"): string {
   const format = cached(`m ${value.currency} ${sign}`, () => new Intl.NumberFormat(locale(), { style: "currency", currency: value.currency, signDisplay: sign }));
   // The decimal text goes in as it is: by way of a float, large amounts would lose cents.
-  return format.format(value.amount as unknown as number);
+  return format.format(value.amount as unknown as number).replace("-", "−");
 }
 export const isZero = (value: Money) => !/[1-9]/.test(value.amount);
 export const dateTime = (at: string) =>

@@ -119,6 +119,13 @@ async function start() {
   hooks.unreachable = () => t("error.unreachable");
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", onClick);
+  // At the door nobody is signed in yet: asking would only put a 401 into the console.
+  if (path.value === "/admin/sign-in") {
+    await setLang();
+    keepLive();
+    render(<App />, root);
+    return;
+  }
   const [, known] = await Promise.all([
     setLang(),
     call<Session>("GET", "/session", undefined, { anonymous: true }).catch((fault: unknown) => fault as ApiError),

@@ -30,8 +30,8 @@ export default function DeadLetters() {
   };
   const columns: Column<JobRow>[] = [
     { id: "subject", head: t("jobs.subject"), cut: true, cell: (it) => it.subject || it.id, text: (it) => it.subject },
-    { id: "kind", head: t("jobs.kind"), hide: "medium", cell: (it) => word("job.kind", it.kind), text: (it) => it.kind },
-    { id: "error", head: t("jobs.error"), cut: true, hide: "narrow", cell: (it) => <span title={it.last_error ?? undefined}>{it.last_error ?? "–"}</span>, text: (it) => it.last_error },
+    { id: "kind", head: t("jobs.kind"), line: true, hide: "medium", cell: (it) => word("job.kind", it.kind), text: (it) => it.kind },
+    { id: "error", head: t("jobs.error"), cut: "wide", hide: "narrow", cell: (it) => <span title={it.last_error ?? undefined}>{it.last_error ?? "–"}</span>, text: (it) => it.last_error },
     { id: "attempts", head: t("jobs.attempts"), num: true, hide: "medium", cell: (it) => <Attempts of={it} />, text: (it) => it.attempts },
     { id: "when", head: t("dead.since"), hide: "narrow", cell: (it) => <span class="faint"><Time at={it.finished_at ?? it.updated_at} /></span>, text: (it) => it.updated_at },
     ...(write ? [{ id: t("dead.acts"), head: "", num: true, cell: (it: JobRow) => <DeadActs small job={it} done={done} /> }] : []),

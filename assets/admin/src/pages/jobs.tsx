@@ -21,10 +21,10 @@ export default function Jobs() {
   const paused = list.rows?.find((it) => it.queue_paused_until)?.queue_paused_until;
   const columns: Column<JobRow>[] = [
     { id: "subject", head: t("jobs.subject"), cut: true, cell: (it) => it.subject || it.id, text: (it) => it.subject },
-    { id: "kind", head: t("jobs.kind"), hide: "narrow", cell: (it) => word("job.kind", it.kind), text: (it) => it.kind },
+    { id: "kind", head: t("jobs.kind"), line: true, hide: "narrow", cell: (it) => word("job.kind", it.kind), text: (it) => it.kind },
     { id: "state", head: t("jobs.state"), cell: (it) => <JobState of={it} />, text: (it) => it.state },
     { id: "attempts", head: t("jobs.attempts"), num: true, hide: "medium", cell: (it) => <Attempts of={it} />, text: (it) => it.attempts },
-    { id: "when", head: t("jobs.when"), hide: "narrow", cell: (it) => <span class="faint"><JobWhen of={it} /></span>, text: (it) => it.updated_at },
+    { id: "when", head: t("jobs.when"), line: true, hide: "narrow", cell: (it) => <span class="faint"><JobWhen of={it} /></span>, text: (it) => it.updated_at },
     { id: "error", head: t("jobs.error"), cut: true, hide: "medium", cell: (it) => <span class="faint" title={it.last_error ?? undefined}>{it.last_error ?? "–"}</span>, text: (it) => it.last_error },
   ];
   return (

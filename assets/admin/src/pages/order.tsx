@@ -11,12 +11,18 @@ import { can } from "../state";
 import type { Channel, Money as MoneyValue, Order, OrderLine, TimelineEntry } from "../types";
 
 function Lines({ order }: { order: Order }) {
-  const place = (it: OrderLine) =>
-    it.allocations.map((a) => (
-      <span key={a.warehouse_id} class="alloc">
-        {a.warehouse_code} <b>{number(a.quantity)}</b>
-      </span>
-    ));
+  const place = (it: OrderLine) => (
+    <span class="allocs">
+      {it.allocations.map((a) => (
+        <span key={a.warehouse_id} class="alloc">
+          {a.warehouse_code} <b>{number(a.quantity)}</b>
+        </span>
+      ))}
+      {it.short > 0 && <Badge tone="bad">{t("order.shortBy", { n: number(it.short) })}</Badge>}
+      {!it.variant_id && <Status group="stock_status" of="unmapped" />}
+      {it.variant_id && !it.allocations.length && !it.short && <span class="faint">–</span>}
+    </span>
+  );
   const columns: Column<OrderLine>[] = [
     {
       id: "item", head: t("order.item"), cell: (it) => (
@@ -29,21 +35,12 @@ function Lines({ order }: { order: Order }) {
       ),
     },
     { id: "quantity", head: t("order.quantity"), num: true, cell: (it) => <Quantity of={it.quantity} /> },
-    {
-      id: "reserved", head: t("order.reservedAt"), cell: (it) => (
-        <span class="allocs">
-          {place(it)}
-          {it.short > 0 && <Badge tone="bad">{t("order.shortBy", { n: number(it.short) })}</Badge>}
-          {!it.variant_id && <Status group="stock_status" of="unmapped" />}
-          {it.variant_id && !it.allocations.length && !it.short && <span class="faint">–</span>}
-        </span>
-      ),
-    },
+    { id: "reserved", head: t("order.reservedAt"), hide: "narrow", cell: place },
     { id: "price", head: t("order.price"), num: true, hide: "narrow", cell: (it) => <Money of={it.unit_price} /> },
     { id: "discount", head: t("order.discount"), num: true, hide: "medium", cell: (it) => (isZero(it.discount) ? <span class="faint">–</span> : <Money of={it.discount} />) },
     { id: "total", head: t("orders.total"), num: true, cell: (it) => <Money of={it.total} /> },
   ];
-  return <Table caption={t("order.lines")} columns={columns} rows={[...order.lines].sort((a, b) => a.position - b.position)} rowKey={(it) => it.id} />;
+  return <Table caption={t("order.lines")} columns={columns} rows={[...order.lines].sort((a, b) => a.position - b.position)} rowKey={(it) => it.id} narrow={place} />;
 }
 
 function Totals({ order }: { order: Order }) {

@@ -83,7 +83,13 @@ export default function Sandbox() {
         {records[picked].length === 0 ? (
           <Empty icon="sandbox" title={t("sandbox.nothing")}><p>{t("sandbox.nothingText")}</p></Empty>
         ) : (
-          <pre class="records" tabIndex={0} aria-label={titles[picked]}>{records[picked].slice(-60).reverse().map((row) => JSON.stringify(row, null, 1).replace(/\n\s*/g, " ")).join("\n")}</pre>
+          <ul class="records" tabIndex={0} aria-label={titles[picked]}>
+            {records[picked].slice(-60).reverse().map((row, at) => (
+              <li key={at}>
+                <code>{JSON.stringify(row, null, 1).replace(/\n\s*/g, " ")}</code>
+              </li>
+            ))}
+          </ul>
         )}
       </Card>
     </Page>

@@ -25,9 +25,9 @@ export default function SignIn() {
   }, [code]);
   return (
     <div class="door">
-      <div class="door-corner">
+      <header class="door-corner">
         <Corner />
-      </div>
+      </header>
       <main class="door-card">
         <span class="brand-mark large">b</span>
         <h1>{t("signIn.title")}</h1>

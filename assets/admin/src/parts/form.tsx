@@ -99,8 +99,10 @@ interface FieldProps<V> {
   autoComplete?: string;
   required?: boolean;
   placeholder?: string;
+  /** Where a dialog begins. */
+  first?: boolean;
 }
-export function Field<V>({ form, name, label, hint, type = "text", options, rows, autoComplete, required, placeholder }: FieldProps<V>) {
+export function Field<V>({ form, name, label, hint, type = "text", options, rows, autoComplete, required, placeholder, first }: FieldProps<V>) {
   const id = useId();
   const error = form.errors[name];
   const described = [error && `${id}-error`, hint && `${id}-hint`].filter(Boolean).join(" ") || undefined;
@@ -134,6 +136,7 @@ export function Field<V>({ form, name, label, hint, type = "text", options, rows
           inputMode={type === "number" ? "numeric" : undefined}
           autoComplete={autoComplete ?? "off"}
           placeholder={placeholder}
+          autoFocus={first}
           onInput={change}
         />
       )}

@@ -42,7 +42,7 @@ export function DiscardDialog({ job, close, done }: { job: JobRow; close: () => 
     <Dialog title={t("dead.discardTitle")} close={close}>
       <p>{t("dead.discardText", { kind: job.kind, subject: job.subject })}</p>
       <Form form={form} label={t("dead.discardTitle")}>
-        <Field form={form} name="reason" label={t("dead.reason")} placeholder={t("dead.reasonHint")} />
+        <Field form={form} first name="reason" label={t("dead.reason")} placeholder={t("dead.reasonHint")} />
         <div class="form-actions">
           <button type="button" class="button" onClick={close}>{t("dialog.keep")}</button>
           <Submit form={form}>{t("dead.discard")}</Submit>

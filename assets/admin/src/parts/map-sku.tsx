@@ -9,8 +9,10 @@ import { Form, Submit, useForm } from "./form";
 import { ErrorBox, Skeleton } from "./page";
 
 export function MapDialog({ mapping, close, map }: { mapping: Mapping; close: () => void; map: (variant: string, key: string) => Promise<void> }) {
-  const [text, setText] = useState(mapping.title);
-  const [asked, setAsked] = useState(mapping.title);
+  // The longest word of the title there is the best first guess; the rest is often a size or a colour.
+  const guess = mapping.title.split(/[\s,/()]+/).reduce((best, it) => (it.length > best.length ? it : best), "");
+  const [text, setText] = useState(guess);
+  const [asked, setAsked] = useState(guess);
   useEffect(() => {
     const timer = setTimeout(() => setAsked(text.trim()), 150);
     return () => clearTimeout(timer);
@@ -24,7 +26,7 @@ export function MapDialog({ mapping, close, map }: { mapping: Mapping; close: ()
       <Form form={form} label={t("mapping.mapOne", { sku: mapping.external_sku })}>
         <div class="field">
           <label for="map-search">{t("mapping.search")}</label>
-          <input id="map-search" type="search" value={text} autoComplete="off" onInput={(event) => setText(event.currentTarget.value)} />
+          <input id="map-search" type="search" value={text} autoComplete="off" autoFocus onInput={(event) => setText(event.currentTarget.value)} />
         </div>
         <fieldset class="options">
           <legend class="sr-only">{t("mapping.variant")}</legend>

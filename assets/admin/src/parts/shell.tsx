@@ -45,8 +45,12 @@ function Nav() {
         </span>
       </a>
       {group("work")}
-      <p class="nav-head">{t("nav.system")}</p>
-      {group("system")}
+      {routes.some((it) => it.nav?.group === "system" && allowed(it)) && (
+        <>
+          <p class="nav-head">{t("nav.system")}</p>
+          {group("system")}
+        </>
+      )}
     </nav>
   );
 }

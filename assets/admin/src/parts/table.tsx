@@ -10,8 +10,10 @@ export interface Column<T> {
   num?: boolean;
   /** Gives way below this width: `narrow` below 720 px, `medium` below 1080 px. */
   hide?: "narrow" | "medium";
-  /** Its text may be cut with an ellipsis. */
-  cut?: boolean;
+  /** Its text may be cut with an ellipsis; `wide` where it is the column one reads. */
+  cut?: boolean | "wide";
+  /** Stays on one line. */
+  line?: boolean;
   /** Is it in the CSV, and as what? */
   text?: (row: T) => string | number | null | undefined;
 }
@@ -34,7 +36,7 @@ export function Table<T>({ caption, columns, rows, rowKey, href, narrow, fresh }
     if (event.metaKey || event.ctrlKey) window.open(to);
     else go(to);
   };
-  const shape = (it: Column<T>) => [it.num && "r", it.hide && `hide-${it.hide}`, it.cut && "cut"].filter(Boolean).join(" ");
+  const shape = (it: Column<T>) => [it.num && "r", it.hide && `hide-${it.hide}`, it.cut && "cut", it.cut === "wide" && "wide", it.line && "kind"].filter(Boolean).join(" ");
   return (
     <div class="table-frame">
       <table>

@@ -2,6 +2,11 @@
 //!
 //! Everything happens in a copy under `OUT_DIR`, so that a build never writes into the source. Third-party code comes from npm by the lock
 //! file and is installed again only when that file changed; with a filled npm cache no network is needed.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a build script has nobody to return an error to: its message is what the user reads"
+)]
 
 use std::env;
 use std::fs;
@@ -16,7 +21,8 @@ use sha2::{Digest as _, Sha256};
 const SOURCES: [&str; 6] = [".npmrc", "admin", "build.mjs", "package-lock.json", "package.json", "tsconfig.json"];
 /// The oldest Node that the bundler runs on.
 const OLDEST_NODE: u32 = 20;
-const WAY_OUT: &str = "Install Node 20 or newer with npm, or build with `--no-default-features`: that leaves the admin pages out.";
+const WAY_OUT: &str =
+    "Install Node 20 or newer with npm, or build with `--no-default-features`: that leaves the admin pages out.";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -50,7 +56,10 @@ fn require_node() {
     let text = String::from_utf8_lossy(&version.stdout);
     let major = text.trim().trim_start_matches('v').split('.').next().and_then(|it| it.parse::<u32>().ok());
     if major.is_none_or(|it| it < OLDEST_NODE) {
-        stop(&format!("The admin pages need Node {OLDEST_NODE} or newer to be bundled, and `node` is {}. {WAY_OUT}", text.trim()));
+        stop(&format!(
+            "The admin pages need Node {OLDEST_NODE} or newer to be bundled, and `node` is {}. {WAY_OUT}",
+            text.trim()
+        ));
     }
     if !Command::new(npm()).arg("--version").output().is_ok_and(|it| it.status.success()) {
         stop(&format!("The admin pages are built from npm packages, and `npm` is not on the PATH. {WAY_OUT}"));
@@ -107,14 +116,12 @@ fn install(work: &Path) {
 fn bundle(work: &Path, dist: &Path) {
     let mut node = Command::new("node");
     node.current_dir(work).arg("build.mjs").arg("--out").arg(dist);
-    if env::var("PROFILE").is_ok_and(|it| it == "release") {
-        node.arg("--release");
-    }
     run(&mut node, "the bundler");
 }
 
 fn run(command: &mut Command, what: &str) {
-    let output = command.output().unwrap_or_else(|fault| stop(&format!("{what} cannot be started: {fault}. {WAY_OUT}")));
+    let output =
+        command.output().unwrap_or_else(|fault| stop(&format!("{what} cannot be started: {fault}. {WAY_OUT}")));
     if !output.status.success() {
         let said = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
         stop(&format!("{what} failed:\n{}\n{WAY_OUT}", said.trim()));
@@ -127,7 +134,9 @@ fn write_table(out: &Path, dist: &Path) {
     fs::create_dir_all(&packed).expect("OUT_DIR can be written");
     let mut names: Vec<String> = fs::read_dir(dist)
         .expect("the bundler wrote its folder")
-        .map(|it| it.expect("the bundle can be listed").file_name().into_string().expect("names of the bundle are ASCII"))
+        .map(|it| {
+            it.expect("the bundle can be listed").file_name().into_string().expect("names of the bundle are ASCII")
+        })
         .collect();
     names.sort();
     let mut table = String::from("/// Path, content type, SHA-256 in hex, the bytes, the same in gzip.\n");

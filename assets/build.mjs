@@ -1,4 +1,4 @@
-// Bundles the admin pages into one folder: hashed names, an index.html that names them, nothing else. `--out DIR [--release]`.
+// Bundles the admin pages into one folder: hashed names, an index.html that names them, nothing else. `--out DIR`.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
@@ -10,10 +10,9 @@ const args = process.argv.slice(2);
 const outAt = args.indexOf("--out");
 const outFlag = outAt < 0 ? undefined : args[outAt + 1];
 if (!outFlag) {
-  console.error("usage: node build.mjs --out DIR [--release]");
+  console.error("usage: node build.mjs --out DIR");
   process.exit(2);
 }
-const release = args.includes("--release");
 const out = join(resolve(outFlag), "admin");
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
@@ -31,7 +30,6 @@ const result = await build({
   legalComments: "none",
   jsx: "automatic",
   jsxImportSource: "preact",
-  define: { DEVELOPMENT: JSON.stringify(!release) },
   entryNames: "[name]-[hash]",
   chunkNames: "[name]-[hash]",
   metafile: true,
@@ -59,7 +57,10 @@ const icon = await readFile(join(here, "admin/icon.svg"));
 const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8).toUpperCase()}.svg`;
 await writeFile(join(out, iconName), icon);
 
-const preload = [...boot].sort().map((path) => `<link rel="modulepreload" href="/admin/${basename(path)}">`).join("\n");
+const preload = [...boot]
+  .sort()
+  .map((path) => `<link rel="modulepreload" href="/admin/${basename(path)}">`)
+  .join("\n");
 const html = (await readFile(join(here, "admin/index.html"), "utf8"))
   .replaceAll("{{script}}", `/admin/${basename(script)}`)
   .replaceAll("{{style}}", `/admin/${basename(style)}`)

@@ -24,7 +24,9 @@ export function useOne<T>(path: string | null, topics: readonly string[] = [], i
     } catch (fault) {
       if (signal?.aborted || latest.current !== path) return;
       // A reload that fails leaves what is on the screen; the live line says that the server is away.
-      setState((was) => (was.path === path && was.data && (fault as ApiError).status === 0 ? was : { path, data: null, error: fault as ApiError }));
+      setState((was) =>
+        was.path === path && was.data && (fault as ApiError).status === 0 ? was : { path, data: null, error: fault as ApiError },
+      );
     }
   };
   useEffect(() => {
@@ -34,7 +36,12 @@ export function useOne<T>(path: string | null, topics: readonly string[] = [], i
   }, [path]);
   useLive(topics, () => void load(), id);
   const here = state.path === path;
-  return { data: here ? state.data : null, error: here ? state.error : null, reload: () => load(), set: (data) => setState({ path, data, error: null }) };
+  return {
+    data: here ? state.data : null,
+    error: here ? state.error : null,
+    reload: () => load(),
+    set: (data) => setState({ path, data, error: null }),
+  };
 }
 
 export interface ListState<T> {
@@ -63,7 +70,8 @@ interface Held<T> {
 const NOTHING: ReadonlySet<string> = new Set();
 const LIMIT = 50;
 
-const withParam = (path: string, name: string, value: string) => `${path}${path.includes("?") ? "&" : "?"}${name}=${encodeURIComponent(value)}`;
+const withParam = (path: string, name: string, value: string) =>
+  `${path}${path.includes("?") ? "&" : "?"}${name}=${encodeURIComponent(value)}`;
 
 /** Is somebody reading or pointing at the list right now? Then its rows stay where they are. */
 function busy(): boolean {
@@ -97,7 +105,15 @@ export function useList<T>(path: string | null, key: (row: T) => string, topics:
         const known = new Set(old?.map(key));
         const added = page.data.filter((row) => !known.has(key(row))).length;
         if (!quiet || !old || !busy()) {
-          return { path, rows: page.data, error: null, cursor: page.has_more ? page.next_cursor : null, waiting: null, waitingCount: 0, fresh };
+          return {
+            path,
+            rows: page.data,
+            error: null,
+            cursor: page.has_more ? page.next_cursor : null,
+            waiting: null,
+            waitingCount: 0,
+            fresh,
+          };
         }
         // Hold still: known rows change in place, new ones wait behind the notice.
         const now = new Map(page.data.map((row) => [key(row), row]));
@@ -142,7 +158,14 @@ export function useList<T>(path: string | null, key: (row: T) => string, topics:
     setState((was) => {
       if (!was.waiting) return was;
       const { data, has_more, next_cursor } = was.waiting;
-      return { ...was, rows: data, cursor: has_more ? next_cursor : null, waiting: null, waitingCount: 0, fresh: changed(was.rows, data, key) };
+      return {
+        ...was,
+        rows: data,
+        cursor: has_more ? next_cursor : null,
+        waiting: null,
+        waitingCount: 0,
+        fresh: changed(was.rows, data, key),
+      };
     });
   return {
     rows: here.rows,

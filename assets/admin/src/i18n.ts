@@ -37,7 +37,8 @@ export async function setLang(to: Lang = wanted()) {
 }
 
 type Values = Record<string, string | number>;
-const fill = (text: string, values?: Values) => (values ? text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)) : text);
+const fill = (text: string, values?: Values) =>
+  values ? text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)) : text;
 
 export function t(key: Key, values?: Values): string {
   void lang.value;
@@ -66,18 +67,28 @@ const locale = () => (lang.value === "en" ? "en-GB" : "de-DE");
 
 export const number = (value: number) => cached("n", () => new Intl.NumberFormat(locale())).format(value);
 /** With its sign; a true minus, as wide as the plus. */
-export const signed = (value: number) => cached("±", () => new Intl.NumberFormat(locale(), { signDisplay: "exceptZero" })).format(value).replace("-", "−");
+export const signed = (value: number) =>
+  cached("±", () => new Intl.NumberFormat(locale(), { signDisplay: "exceptZero" }))
+    .format(value)
+    .replace("-", "−");
 export function money(value: Money, sign: "auto" | "exceptZero" = "auto"): string {
-  const format = cached(`m ${value.currency} ${sign}`, () => new Intl.NumberFormat(locale(), { style: "currency", currency: value.currency, signDisplay: sign }));
+  const format = cached(
+    `m ${value.currency} ${sign}`,
+    () => new Intl.NumberFormat(locale(), { style: "currency", currency: value.currency, signDisplay: sign }),
+  );
   // The decimal text goes in as it is: by way of a float, large amounts would lose cents.
   return format.format(value.amount as unknown as number).replace("-", "−");
 }
 export const isZero = (value: Money) => !/[1-9]/.test(value.amount);
 export const dateTime = (at: string) =>
   cached("dt", () => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium" })).format(new Date(at));
-export const clock = (at: string | Date) => cached("c", () => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" })).format(new Date(at));
+export const clock = (at: string | Date) =>
+  cached("c", () => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" })).format(new Date(at));
 const day = (at: Date, year: boolean) =>
-  cached(`d${year}`, () => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short", ...(year ? { year: "numeric" } : {}) })).format(at);
+  cached(
+    `d${year}`,
+    () => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short", ...(year ? { year: "numeric" } : {}) }),
+  ).format(at);
 const relative = () => cached("r", () => new Intl.RelativeTimeFormat(locale(), { numeric: "auto", style: "short" }));
 
 /** "3 min. ago" within the hour, the clock within the day, else the date. */

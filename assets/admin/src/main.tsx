@@ -63,7 +63,14 @@ function Outlet() {
       </Page>
     );
   }
-  if (!loaded || loaded.route !== found.route) return <div class="page"><Card><Skeleton rows={8} /></Card></div>;
+  if (!loaded || loaded.route !== found.route)
+    return (
+      <div class="page">
+        <Card>
+          <Skeleton rows={8} />
+        </Card>
+      </div>
+    );
   return <loaded.Page key={path.value} id={found.id} />;
 }
 
@@ -132,7 +139,12 @@ async function start() {
   ]);
   if (known instanceof ApiError) {
     if (known.status !== 401) {
-      render(<div class="door"><ErrorBox error={known} retry={() => location.reload()} /></div>, root);
+      render(
+        <div class="door">
+          <ErrorBox error={known} retry={() => location.reload()} />
+        </div>,
+        root,
+      );
       return;
     }
     toSignIn();

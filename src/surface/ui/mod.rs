@@ -4,12 +4,13 @@
 //! ever; the page that names them is asked for each time, so that an update is seen at the next load.
 
 use axum::body::Body;
-use bytes::Bytes;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::response::Builder;
 use axum::http::{Response, StatusCode};
+use bytes::Bytes;
 
 #[cfg(feature = "ui")]
 mod embedded {
@@ -23,7 +24,7 @@ mod embedded {
     pub static ASSETS: &[(&str, &str, &str, &[u8], &[u8])] = &[];
 }
 
-/// What the pages may load: files of their own, nothing inline, nothing from elsewhere. WebAssembly is for the barcode reader.
+/// What the pages may load: files of their own, nothing inline, nothing from elsewhere. Compiled modules (wasm) are for the barcode reader.
 pub const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; \
      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -74,7 +75,13 @@ impl Asset {
 
 /// All embedded files, by path. Empty without the feature `ui`.
 pub fn assets() -> impl Iterator<Item = Asset> {
-    embedded::ASSETS.iter().map(|&(path, content_type, sha256, raw, gzip)| Asset { path, content_type, sha256, raw, gzip })
+    embedded::ASSETS.iter().map(|&(path, content_type, sha256, raw, gzip)| Asset {
+        path,
+        content_type,
+        sha256,
+        raw,
+        gzip,
+    })
 }
 
 /// The file with exactly this path.
@@ -125,7 +132,10 @@ fn serve(it: Asset, accept_gzip: bool, if_none_match: Option<&str>) -> Response<
 
 /// Either form's tag says that the client has the content; a proxy may have weakened it.
 fn matches_tag(header: &str, it: &Asset) -> bool {
-    header.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == it.etag(false) || tag == it.etag(true))
+    header
+        .split(',')
+        .map(|tag| tag.trim().trim_start_matches("W/"))
+        .any(|tag| tag == "*" || tag == it.etag(false) || tag == it.etag(true))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {

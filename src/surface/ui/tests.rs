@@ -79,6 +79,20 @@ mod embedded_pages {
         }
     }
 
+    /// Also proves that the German catalogue has every word of the English one: the types say so.
+    #[test]
+    fn the_sources_pass_the_strict_type_checker() {
+        let work = std::path::Path::new(concat!(env!("OUT_DIR"), "/ui"));
+        let checker = work.join("node_modules/typescript/bin/tsc");
+        if !checker.exists() {
+            eprintln!("skipped: the type checker is not installed in release builds");
+            return;
+        }
+        let output =
+            std::process::Command::new("node").arg(checker).arg("--noEmit").current_dir(work).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
     #[test]
     fn the_compressed_form_unpacks_to_the_plain_one() {
         for it in assets() {
@@ -128,7 +142,9 @@ mod embedded_pages {
 
     #[test]
     fn a_file_that_is_not_there_is_not_answered_by_the_page() {
-        for path in ["/admin/app-OLD.js", "/admin/../secret.txt", "/admin/.env", "/admin/node_modules/preact/package.json"] {
+        for path in
+            ["/admin/app-OLD.js", "/admin/../secret.txt", "/admin/.env", "/admin/node_modules/preact/package.json"]
+        {
             let answer = respond(path, true, None);
             assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
             assert_eq!(header(&answer, "cache-control"), "no-store");

@@ -19,7 +19,11 @@ const say = (fault: unknown) => fault instanceof ApiError && toast(fault.message
 
 function Messages({ id, quarantine }: { id: string; quarantine: boolean }) {
   const at = `/channels/${id}`;
-  const list = useList<Message>(quarantine ? `${at}/quarantine` : `${at}/inbox${params(filters("state"))}`, (it) => it.id, ["channel", "message", "order"]);
+  const list = useList<Message>(quarantine ? `${at}/quarantine` : `${at}/inbox${params(filters("state"))}`, (it) => it.id, [
+    "channel",
+    "message",
+    "order",
+  ]);
   const acts = quarantine && can("channel.write");
   const act = async (it: Message, verb: "replay" | "discard") => {
     try {
@@ -34,29 +38,68 @@ function Messages({ id, quarantine }: { id: string; quarantine: boolean }) {
   const view = new URLSearchParams(query.value);
   const columns: Column<Message>[] = [
     { id: "topic", head: t("inbox.topic"), cell: (it) => it.topic, text: (it) => it.topic },
-    { id: "external", head: t("inbox.external"), hide: "narrow", cell: (it) => <span class="num">{it.external_id ?? "–"}</span>, text: (it) => it.external_id },
-    { id: "received", head: t("inbox.received"), hide: "narrow", cell: (it) => <Time at={it.received_at} />, text: (it) => it.received_at },
-    { id: "state", head: t("jobs.state"), cell: (it) => <Status group="message.state" of={it.state} />, text: (it) => it.state },
     {
-      id: "result", head: t("inbox.result"), cut: true, hide: "medium", text: (it) => it.error ?? it.order_id,
-      cell: (it) => (it.order_id ? <a href={`/admin/orders/${it.order_id}`}>{t("inbox.toOrder")}</a> : <span class="faint" title={it.error ?? undefined}>{it.error ?? "–"}</span>),
+      id: "external",
+      head: t("inbox.external"),
+      hide: "narrow",
+      cell: (it) => <span class="num">{it.external_id ?? "–"}</span>,
+      text: (it) => it.external_id,
+    },
+    { id: "received", head: t("inbox.received"), hide: "narrow", cell: (it) => <Time at={it.received_at} />, text: (it) => it.received_at },
+    ...(quarantine
+      ? []
+      : [
+          {
+            id: "state",
+            head: t("jobs.state"),
+            cell: (it: Message) => <Status group="message.state" of={it.state} />,
+            text: (it: Message) => it.state,
+          },
+        ]),
+    {
+      id: "result",
+      head: t("inbox.result"),
+      cut: "wide",
+      hide: "medium",
+      text: (it) => it.error ?? it.order_id,
+      cell: (it) =>
+        it.order_id ? (
+          <a href={`/admin/orders/${it.order_id}`}>{t("inbox.toOrder")}</a>
+        ) : (
+          <span class="faint" title={it.error ?? undefined}>
+            {it.error ?? "–"}
+          </span>
+        ),
     },
     ...(acts
-      ? [{
-          id: t("dead.acts"), head: "", num: true, cell: (it: Message) => (
-            <span class="acts">
-              <button type="button" class="button small" onClick={() => void act(it, "replay")}>{t("inbox.replay")}</button>
-              <button type="button" class="button small quiet" onClick={() => void act(it, "discard")}>{t("dead.discard")}</button>
-            </span>
-          ),
-        }]
+      ? [
+          {
+            id: t("dead.acts"),
+            head: "",
+            num: true,
+            cell: (it: Message) => (
+              <span class="acts">
+                <button type="button" class="button small" onClick={() => void act(it, "replay")}>
+                  {t("inbox.replay")}
+                </button>
+                <button type="button" class="button small quiet" onClick={() => void act(it, "discard")}>
+                  {t("dead.discard")}
+                </button>
+              </span>
+            ),
+          },
+        ]
       : []),
   ];
   return (
     <Card flush>
       {!quarantine && (
         <Filters>
-          <Choice label={t("jobs.state")} name="state" options={["received", "done", "quarantined", "ignored"].map((it) => [it, word("message.state", it)])} />
+          <Choice
+            label={t("jobs.state")}
+            name="state"
+            options={["received", "done", "quarantined", "ignored"].map((it) => [it, word("message.state", it)])}
+          />
         </Filters>
       )}
       <List
@@ -69,8 +112,23 @@ function Messages({ id, quarantine }: { id: string; quarantine: boolean }) {
           view.set("message", it.id);
           return `${path.value}?${view}`;
         }}
-        narrow={(it) => <><Time at={it.received_at} />{it.error && ` · ${it.error}`}</>}
-        empty={quarantine ? <Empty icon="check" title={t("inbox.noQuarantine")}><p>{t("inbox.noQuarantineText")}</p></Empty> : <Empty icon="channels" title={t("inbox.none")}><p>{t("inbox.noneText")}</p></Empty>}
+        narrow={(it) => (
+          <>
+            <Time at={it.received_at} />
+            {it.error && ` · ${it.error}`}
+          </>
+        )}
+        empty={
+          quarantine ? (
+            <Empty icon="check" title={t("inbox.noQuarantine")}>
+              <p>{t("inbox.noQuarantineText")}</p>
+            </Empty>
+          ) : (
+            <Empty icon="channels" title={t("inbox.none")}>
+              <p>{t("inbox.noneText")}</p>
+            </Empty>
+          )
+        }
       />
     </Card>
   );
@@ -82,16 +140,26 @@ function Mappings({ id }: { id: string }) {
   const list = useList<Mapping>(`/channels/${id}/mappings${params({ state })}`, (it) => it.id, ["channel", "order"]);
   const columns: Column<Mapping>[] = [
     { id: "sku", head: t("mapping.external"), cell: (it) => <strong class="num">{it.external_sku}</strong>, text: (it) => it.external_sku },
-    { id: "title", head: t("mapping.title"), cut: true, hide: "narrow", cell: (it) => it.title, text: (it) => it.title },
+    { id: "title", head: t("mapping.title"), cut: "wide", hide: "narrow", cell: (it) => it.title, text: (it) => it.title },
     { id: "lines", head: t("mapping.lines"), num: true, cell: (it) => <Quantity of={it.lines} dash />, text: (it) => it.lines },
     { id: "seen", head: t("mapping.seen"), hide: "medium", cell: (it) => <Time at={it.first_seen_at} />, text: (it) => it.first_seen_at },
     {
-      id: "variant", head: t("mapping.variant"), num: true, text: (it) => it.sku,
+      id: "variant",
+      head: t("mapping.variant"),
+      num: true,
+      text: (it) => it.sku,
       cell: (it) =>
         it.variant_id ? (
           <a href={`/admin/stock/${it.variant_id}`}>{it.sku}</a>
         ) : can("channel.write") ? (
-          <button type="button" class="button small" aria-label={t("mapping.mapOne", { sku: it.external_sku })} onClick={() => setPicked(it)}>{t("mapping.map")}</button>
+          <button
+            type="button"
+            class="button small"
+            aria-label={t("mapping.mapOne", { sku: it.external_sku })}
+            onClick={() => setPicked(it)}
+          >
+            {t("mapping.map")}
+          </button>
         ) : (
           <span class="faint">–</span>
         ),
@@ -109,14 +177,22 @@ function Mappings({ id }: { id: string }) {
         columns={columns}
         rowKey={(it) => it.id}
         narrow={(it) => it.title}
-        empty={<Empty icon="check" title={t(state === "mapped" ? "mapping.noneMapped" : "mapping.none")}><p>{t("mapping.noneText")}</p></Empty>}
+        empty={
+          <Empty icon="check" title={t(state === "mapped" ? "mapping.noneMapped" : "mapping.none")}>
+            <p>{t("mapping.noneText")}</p>
+          </Empty>
+        }
       />
       {picked && (
         <MapDialog
           mapping={picked}
           close={() => setPicked(null)}
           map={async (variant_id, key) => {
-            const { resolved_lines } = await post<{ resolved_lines: number }>(`/channels/${id}/mappings`, { external_sku: picked.external_sku, variant_id }, key);
+            const { resolved_lines } = await post<{ resolved_lines: number }>(
+              `/channels/${id}/mappings`,
+              { external_sku: picked.external_sku, variant_id },
+              key,
+            );
             toast(tn("mapping.done", resolved_lines, { sku: picked.external_sku }));
             setPicked(null);
             await list.reload();
@@ -139,9 +215,24 @@ export default function ChannelPage({ id }: PageProps) {
   const message = query.value.get("message");
   const plus = (text: string, count: number) => (count ? `${text} (${number(count)})` : text);
   return (
-    <Page title={it.name} back={back} badges={<Status group="channel.state" of={it.state} />} sub={<>{it.provider} · {tn("channel.receivedCount", it.received)} · <Time at={it.last_received_at} none={t("overview.nothingYet")} /></>}>
-      {it.signature_failures > 0 && <Notice tone="bad" title={tn("overview.signatures", it.signature_failures)}>{t("channel.signatureText")}</Notice>}
-      <p class="webhook"><span class="label">{t("channel.webhook")}</span> <CopyText text={it.webhook_url} /></p>
+    <Page
+      title={it.name}
+      back={back}
+      badges={<Status group="channel.state" of={it.state} />}
+      sub={
+        <>
+          {it.provider} · {tn("channel.receivedCount", it.received)} · <Time at={it.last_received_at} none={t("overview.nothingYet")} />
+        </>
+      }
+    >
+      {it.signature_failures > 0 && (
+        <Notice tone="bad" title={tn("overview.signatures", it.signature_failures)}>
+          {t("channel.signatureText")}
+        </Notice>
+      )}
+      <p class="webhook">
+        <span class="label">{t("channel.webhook")}</span> <CopyText text={it.webhook_url} />
+      </p>
       <Views
         label={t("channel.tabs")}
         own={["tab", "state", "message"]}

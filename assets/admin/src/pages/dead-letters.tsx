@@ -29,18 +29,42 @@ export default function DeadLetters() {
     }
   };
   const columns: Column<JobRow>[] = [
-    { id: "subject", head: t("jobs.subject"), cut: true, cell: (it) => it.subject || it.id, text: (it) => it.subject },
+    { id: "subject", head: t("jobs.subject"), line: true, cell: (it) => it.subject || it.id, text: (it) => it.subject },
     { id: "kind", head: t("jobs.kind"), line: true, hide: "medium", cell: (it) => word("job.kind", it.kind), text: (it) => it.kind },
-    { id: "error", head: t("jobs.error"), cut: "wide", hide: "narrow", cell: (it) => <span title={it.last_error ?? undefined}>{it.last_error ?? "–"}</span>, text: (it) => it.last_error },
+    {
+      id: "error",
+      head: t("jobs.error"),
+      cut: "wide",
+      hide: "narrow",
+      cell: (it) => <span title={it.last_error ?? undefined}>{it.last_error ?? "–"}</span>,
+      text: (it) => it.last_error,
+    },
     { id: "attempts", head: t("jobs.attempts"), num: true, hide: "medium", cell: (it) => <Attempts of={it} />, text: (it) => it.attempts },
-    { id: "when", head: t("dead.since"), hide: "narrow", cell: (it) => <span class="faint"><Time at={it.finished_at ?? it.updated_at} /></span>, text: (it) => it.updated_at },
+    {
+      id: "when",
+      head: t("dead.since"),
+      hide: "narrow",
+      cell: (it) => (
+        <span class="faint">
+          <Time at={it.finished_at ?? it.updated_at} />
+        </span>
+      ),
+      text: (it) => it.updated_at,
+    },
     ...(write ? [{ id: t("dead.acts"), head: "", num: true, cell: (it: JobRow) => <DeadActs small job={it} done={done} /> }] : []),
   ];
   return (
     <Page
       title={t("nav.dead")}
       sub={t("dead.sub")}
-      actions={write && !!list.rows?.length && <button type="button" class="button primary" onClick={() => void retryAll()}>{kind ? t("dead.retryKind", { kind: word("job.kind", kind) }) : t("dead.retryAll")}</button>}
+      actions={
+        write &&
+        !!list.rows?.length && (
+          <button type="button" class="button primary" onClick={() => void retryAll()}>
+            {kind ? t("dead.retryKind", { kind: word("job.kind", kind) }) : t("dead.retryAll")}
+          </button>
+        )
+      }
     >
       <Card flush>
         {kinds.length > 0 && (
@@ -56,7 +80,14 @@ export default function DeadLetters() {
           rowKey={(it) => it.id}
           href={(it) => `/admin/jobs/${it.id}`}
           narrow={(it) => it.last_error}
-          empty={<Empty icon="check" title={t("dead.none")}><p>{t("dead.noneText")}</p><a class="button" href="/admin/jobs">{t("dead.toJobs")}</a></Empty>}
+          empty={
+            <Empty icon="check" title={t("dead.none")}>
+              <p>{t("dead.noneText")}</p>
+              <a class="button" href="/admin/jobs">
+                {t("dead.toJobs")}
+              </a>
+            </Empty>
+          }
         />
       </Card>
     </Page>

@@ -17,11 +17,20 @@ export default function JobPage({ id }: PageProps) {
   const dead = it?.state === "dead";
   const back = dead ? { href: "/admin/dead-letters", text: t("nav.dead") } : { href: "/admin/jobs", text: t("nav.jobs") };
   if (!it) return <Pending title={t("jobs.one")} error={job.error} retry={job.reload} back={back} />;
-  const took = (run: Run) => (run.finished_at ? t("jobs.ms", { n: number(Math.max(0, Date.parse(run.finished_at) - Date.parse(run.started_at))) }) : "–");
+  const took = (run: Run) =>
+    run.finished_at ? t("jobs.ms", { n: number(Math.max(0, Date.parse(run.finished_at) - Date.parse(run.started_at))) }) : "–";
   const columns: Column<Run>[] = [
     { id: "attempt", head: t("jobs.run"), num: true, cell: (run) => number(run.attempt) },
     { id: "outcome", head: t("jobs.outcome"), cell: (run) => <Status group="job.outcome" of={run.outcome} /> },
-    { id: "started", head: t("jobs.started"), cell: (run) => <span title={dateTime(run.started_at)}><Time at={run.started_at} /></span> },
+    {
+      id: "started",
+      head: t("jobs.started"),
+      cell: (run) => (
+        <span title={dateTime(run.started_at)}>
+          <Time at={run.started_at} />
+        </span>
+      ),
+    },
     { id: "took", head: t("jobs.took"), num: true, hide: "narrow", cell: (run) => <span class="num">{took(run)}</span> },
     { id: "error", head: t("jobs.error"), hide: "narrow", cell: (run) => run.error ?? <span class="faint">–</span> },
   ];
@@ -30,11 +39,17 @@ export default function JobPage({ id }: PageProps) {
       title={it.subject || it.id}
       back={back}
       badges={<JobState of={it} />}
-      sub={<>{word("job.kind", it.kind)} · <JobWhen of={it} /></>}
+      sub={
+        <>
+          {word("job.kind", it.kind)} · <JobWhen of={it} />
+        </>
+      }
       actions={dead && can("job.write") ? <DeadActs job={it} done={() => void job.reload()} /> : undefined}
     >
       {it.last_error && (dead || it.state === "waiting") && (
-        <Notice tone={dead ? "bad" : "warn"} title={it.last_error}>{t(dead ? "jobs.deadText" : "jobs.waitingText")}</Notice>
+        <Notice tone={dead ? "bad" : "warn"} title={it.last_error}>
+          {t(dead ? "jobs.deadText" : "jobs.waitingText")}
+        </Notice>
       )}
       <div class="columns">
         <div class="main-column">
@@ -46,7 +61,9 @@ export default function JobPage({ id }: PageProps) {
             )}
           </Card>
           <Card title={t("jobs.payload")}>
-            <pre tabIndex={0} aria-label={t("jobs.payload")}>{JSON.stringify(it.payload, null, 2)}</pre>
+            <pre tabIndex={0} aria-label={t("jobs.payload")}>
+              {JSON.stringify(it.payload, null, 2)}
+            </pre>
           </Card>
         </div>
         <div class="side-column">

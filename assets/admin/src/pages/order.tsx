@@ -25,7 +25,9 @@ function Lines({ order }: { order: Order }) {
   );
   const columns: Column<OrderLine>[] = [
     {
-      id: "item", head: t("order.item"), cell: (it) => (
+      id: "item",
+      head: t("order.item"),
+      cell: (it) => (
         <div class="item">
           <span class="item-title">{it.title}</span>
           <span class="faint">
@@ -37,17 +39,33 @@ function Lines({ order }: { order: Order }) {
     { id: "quantity", head: t("order.quantity"), num: true, cell: (it) => <Quantity of={it.quantity} /> },
     { id: "reserved", head: t("order.reservedAt"), hide: "narrow", cell: place },
     { id: "price", head: t("order.price"), num: true, hide: "narrow", cell: (it) => <Money of={it.unit_price} /> },
-    { id: "discount", head: t("order.discount"), num: true, hide: "medium", cell: (it) => (isZero(it.discount) ? <span class="faint">–</span> : <Money of={it.discount} />) },
+    {
+      id: "discount",
+      head: t("order.discount"),
+      num: true,
+      hide: "medium",
+      cell: (it) => (isZero(it.discount) ? <span class="faint">–</span> : <Money of={it.discount} />),
+    },
     { id: "total", head: t("orders.total"), num: true, cell: (it) => <Money of={it.total} /> },
   ];
-  return <Table caption={t("order.lines")} columns={columns} rows={[...order.lines].sort((a, b) => a.position - b.position)} rowKey={(it) => it.id} narrow={place} />;
+  return (
+    <Table
+      caption={t("order.lines")}
+      columns={columns}
+      rows={[...order.lines].sort((a, b) => a.position - b.position)}
+      rowKey={(it) => it.id}
+      narrow={place}
+    />
+  );
 }
 
 function Totals({ order }: { order: Order }) {
   const row = (label: string, value: MoneyValue, strong?: boolean) => (
     <div class={strong ? "strong" : ""} key={label}>
       <dt>{label}</dt>
-      <dd><Money of={value} /></dd>
+      <dd>
+        <Money of={value} />
+      </dd>
     </div>
   );
   const { subtotal, discount, shipping, tax, total } = order.totals;
@@ -78,7 +96,9 @@ function Aside({ order, channel }: { order: Order; channel: Channel | null }) {
         {a && (
           <address>
             <span class="label">{t("order.shipTo")}</span>
-            {[a.name, a.address1, a.address2, `${a.zip} ${a.city}`, a.country_code, a.phone].filter(Boolean).map((it) => <span key={it}>{it}</span>)}
+            {[a.name, a.address1, a.address2, `${a.zip} ${a.city}`, a.country_code, a.phone].filter(Boolean).map((it) => (
+              <span key={it}>{it}</span>
+            ))}
           </address>
         )}
       </Card>
@@ -87,8 +107,15 @@ function Aside({ order, channel }: { order: Order; channel: Channel | null }) {
         <ul class="plain">
           {order.payments.map((it) => (
             <li key={it.id} class="split">
-              <span>{it.provider} <span class="faint"><Time at={it.created_at} /></span></span>
-              <span><Status group="payment_status" of={it.status} /> <Money of={it.amount} /></span>
+              <span>
+                {it.provider}{" "}
+                <span class="faint">
+                  <Time at={it.created_at} />
+                </span>
+              </span>
+              <span>
+                <Status group="payment_status" of={it.status} /> <Money of={it.amount} />
+              </span>
             </li>
           ))}
         </ul>
@@ -96,7 +123,18 @@ function Aside({ order, channel }: { order: Order; channel: Channel | null }) {
       <Card title={t("order.origin")}>
         <Facts
           of={[
-            [t("orders.channel"), order.channel_id ? (channel ? <a href={`/admin/channels/${channel.id}`}>{channel.name}</a> : order.channel_id) : t("order.direct")],
+            [
+              t("orders.channel"),
+              order.channel_id ? (
+                channel ? (
+                  <a href={`/admin/channels/${channel.id}`}>{channel.name}</a>
+                ) : (
+                  order.channel_id
+                )
+              ) : (
+                t("order.direct")
+              ),
+            ],
             ...(order.external_number ? [[t("order.external"), order.external_number] as [string, string]] : []),
             [t("order.arrived"), <Time at={order.created_at} />],
             ["ID", <CopyText text={order.id} />],
@@ -140,7 +178,11 @@ export default function OrderPage({ id }: PageProps) {
           {t(it.fulfilment_hold ? "order.differenceHold" : "order.differenceText")}
         </Notice>
       )}
-      {it.stock_status === "short" && <Notice tone="bad" title={t("order.shortTitle", { n: number(it.short_quantity) })}>{t("order.shortText")}</Notice>}
+      {it.stock_status === "short" && (
+        <Notice tone="bad" title={t("order.shortTitle", { n: number(it.short_quantity) })}>
+          {t("order.shortText")}
+        </Notice>
+      )}
       {it.stock_status === "unmapped" && (
         <Notice tone="warn" title={t("order.unmappedTitle")}>
           {it.channel_id && <a href={`/admin/channels/${it.channel_id}?tab=mappings`}>{t("order.unmappedDo")}</a>}
@@ -153,7 +195,13 @@ export default function OrderPage({ id }: PageProps) {
             <Totals order={it} />
           </Card>
           <Card title={t("timeline.title")}>
-            {timeline.rows ? <Timeline entries={timeline.rows} /> : timeline.error ? <ErrorBox error={timeline.error} retry={() => void timeline.reload()} /> : <Skeleton rows={3} />}
+            {timeline.rows ? (
+              <Timeline entries={timeline.rows} />
+            ) : timeline.error ? (
+              <ErrorBox error={timeline.error} retry={() => void timeline.reload()} />
+            ) : (
+              <Skeleton rows={3} />
+            )}
           </Card>
         </div>
         <Aside order={it} channel={channel} />

@@ -113,7 +113,8 @@ function Lines({ channels, google }: { channels: One<ApiPage<Channel>>; google: 
           <li key={it.id}>
             <a href={`/admin/channels/${it.id}`}>{it.name}</a>
             <span class="faint">
-              {it.last_received_at ? t("overview.lastReceived") : t("overview.nothingYet")} {it.last_received_at && <Time at={it.last_received_at} />}
+              {it.last_received_at ? t("overview.lastReceived") : t("overview.nothingYet")}{" "}
+              {it.last_received_at && <Time at={it.last_received_at} />}
             </span>
             <Status group="channel.state" of={it.state} />
           </li>
@@ -122,7 +123,9 @@ function Lines({ channels, google }: { channels: One<ApiPage<Channel>>; google: 
           <li>
             <a href="/admin/feeds">Google</a>
             <span class="faint">{tn("overview.pushed", g.pushed_24h)}</span>
-            <Badge tone={!g.connected ? "quiet" : offline ? "warn" : "good"}>{t(!g.connected ? "google.off" : offline ? "google.waiting" : "google.on")}</Badge>
+            <Badge tone={!g.connected ? "quiet" : offline ? "warn" : "good"}>
+              {t(!g.connected ? "google.off" : offline ? "google.waiting" : "google.on")}
+            </Badge>
           </li>
         )}
       </ul>
@@ -136,8 +139,14 @@ export default function Overview() {
   const may = (permission: string, path: string) => (can(permission) ? path : null);
   const order = ["order", "inventory"];
   const orders = useOne<ApiPage<OrderSummary>>(may("order.read", "/orders?limit=100"), order);
-  const short = useOne<ApiPage<OrderSummary>>(may("order.read", `/orders${params({ stock_status: "short", status: "open", limit: 50 })}`), order);
-  const flagged = useOne<ApiPage<OrderSummary>>(may("order.read", `/orders${params({ flagged: "true", status: "open", limit: 50 })}`), order);
+  const short = useOne<ApiPage<OrderSummary>>(
+    may("order.read", `/orders${params({ stock_status: "short", status: "open", limit: 50 })}`),
+    order,
+  );
+  const flagged = useOne<ApiPage<OrderSummary>>(
+    may("order.read", `/orders${params({ flagged: "true", status: "open", limit: 50 })}`),
+    order,
+  );
   const dead = useOne<ApiPage<JobRow>>(may("job.read", "/jobs/dead-letters?limit=50"), ["job"]);
   const channels = useOne<ApiPage<Channel>>(may("channel.read", "/channels?limit=50"), ["channel", "message", "order"]);
   const google = useOne<Google>(may("feed.read", "/integrations/google"), ["feed", "job"]);
@@ -146,19 +155,88 @@ export default function Overview() {
   const add = (it: Issue | false | undefined) => it && issues.push(it);
   const plus = ({ n, more }: { n: number; more: boolean }) => ({ n: number(n) + (more ? "+" : "") });
   const s = count(short);
-  add(s.n > 0 && { id: "short", icon: "stock", text: tn("overview.short", s.n, plus(s)), more: short.data?.data.slice(0, 3).map((it) => `#${it.number}`).join(", "), href: "/admin/orders?stock_status=short&status=open" });
+  add(
+    s.n > 0 && {
+      id: "short",
+      icon: "stock",
+      text: tn("overview.short", s.n, plus(s)),
+      more: short.data?.data
+        .slice(0, 3)
+        .map((it) => `#${it.number}`)
+        .join(", "),
+      href: "/admin/orders?stock_status=short&status=open",
+    },
+  );
   const f = count(flagged);
-  add(f.n > 0 && { id: "flagged", icon: "flag", text: tn("overview.flagged", f.n, plus(f)), more: t("overview.flaggedText"), href: "/admin/orders?flagged=true&status=open" });
+  add(
+    f.n > 0 && {
+      id: "flagged",
+      icon: "flag",
+      text: tn("overview.flagged", f.n, plus(f)),
+      more: t("overview.flaggedText"),
+      href: "/admin/orders?flagged=true&status=open",
+    },
+  );
   for (const it of channels.data?.data ?? []) {
     const at = `/admin/channels/${it.id}`;
-    add(it.quarantined > 0 && { id: `q${it.id}`, icon: "channels", text: tn("overview.quarantined", it.quarantined), more: it.name, href: `${at}?tab=quarantine` });
-    add(it.unmapped > 0 && { id: `u${it.id}`, icon: "products", text: tn("overview.unmapped", it.unmapped), more: it.name, href: `${at}?tab=mappings` });
-    add(it.signature_failures > 0 && { id: `s${it.id}`, icon: "dead", text: tn("overview.signatures", it.signature_failures), more: <>{it.name} · <Time at={it.last_signature_failure_at} /></>, href: at });
+    add(
+      it.quarantined > 0 && {
+        id: `q${it.id}`,
+        icon: "channels",
+        text: tn("overview.quarantined", it.quarantined),
+        more: it.name,
+        href: `${at}?tab=quarantine`,
+      },
+    );
+    add(
+      it.unmapped > 0 && {
+        id: `u${it.id}`,
+        icon: "products",
+        text: tn("overview.unmapped", it.unmapped),
+        more: it.name,
+        href: `${at}?tab=mappings`,
+      },
+    );
+    add(
+      it.signature_failures > 0 && {
+        id: `s${it.id}`,
+        icon: "dead",
+        text: tn("overview.signatures", it.signature_failures),
+        more: (
+          <>
+            {it.name} · <Time at={it.last_signature_failure_at} />
+          </>
+        ),
+        href: at,
+      },
+    );
   }
   const d = count(dead);
-  add(d.n > 0 && { id: "dead", icon: "dead", text: tn("overview.dead", d.n, plus(d)), more: dead.data?.data[0]?.last_error, href: "/admin/dead-letters" });
+  add(
+    d.n > 0 && {
+      id: "dead",
+      icon: "dead",
+      text: tn("overview.dead", d.n, plus(d)),
+      more: dead.data?.data[0]?.last_error,
+      href: "/admin/dead-letters",
+    },
+  );
   const g = google.data;
-  add(g?.oldest_waiting_at ? { id: "google", icon: "feeds", text: t("overview.google"), more: <>{g.last_error} · {t("overview.since")} <Time at={g.oldest_waiting_at} /></>, href: "/admin/feeds" } : undefined);
+  add(
+    g?.oldest_waiting_at
+      ? {
+          id: "google",
+          icon: "feeds",
+          text: t("overview.google"),
+          more: (
+            <>
+              {g.last_error} · {t("overview.since")} <Time at={g.oldest_waiting_at} />
+            </>
+          ),
+          href: "/admin/feeds",
+        }
+      : undefined,
+  );
 
   const ready = [short, flagged, dead, channels, google].every((it) => it.data || it.error) || !can("order.read");
   const list = orders.data;
@@ -176,17 +254,23 @@ export default function Overview() {
               ) : list.data.length === 0 ? (
                 <Empty icon="orders" title={t("orders.none")}>
                   <p>{t("orders.noneText")}</p>
-                  <a class="button" href="/admin/channels">{t("orders.toChannels")}</a>
+                  <a class="button" href="/admin/channels">
+                    {t("orders.toChannels")}
+                  </a>
                 </Empty>
               ) : (
                 <ul class="recent">
                   {list.data.slice(0, 7).map((it) => (
                     <li key={it.id}>
-                      <a class="row-link" href={`/admin/orders/${it.id}`}>#{it.number}</a>
+                      <a class="row-link" href={`/admin/orders/${it.id}`}>
+                        #{it.number}
+                      </a>
                       <span class="recent-who">{it.customer?.name ?? t("order.guest")}</span>
                       <StockBadge of={it} />
                       <Money of={it.total} />
-                      <span class="faint recent-time"><Time at={it.placed_at} /></span>
+                      <span class="faint recent-time">
+                        <Time at={it.placed_at} />
+                      </span>
                     </li>
                   ))}
                 </ul>
@@ -195,7 +279,12 @@ export default function Overview() {
           )}
         </div>
         <div class="side-column">
-          {list && list.data.length > 0 && <Day orders={list.data} complete={!list.has_more || now.value - new Date(list.data.at(-1)?.created_at ?? 0).getTime() > 86_400_000} />}
+          {list && list.data.length > 0 && (
+            <Day
+              orders={list.data}
+              complete={!list.has_more || now.value - new Date(list.data.at(-1)?.created_at ?? 0).getTime() > 86_400_000}
+            />
+          )}
           <Lines channels={channels} google={google} />
         </div>
       </div>

@@ -19,7 +19,12 @@ function Faults({ faults, done }: { faults: GoogleFaults; done: () => void }) {
     daily_limit: faults.daily_limit === null ? "" : String(faults.daily_limit),
   };
   const form = useForm(initial, async (values) => {
-    const body = { ...values, visible_after_ms: whole(values.visible_after_ms) ?? 0, minute_limit: whole(values.minute_limit), daily_limit: whole(values.daily_limit) };
+    const body = {
+      ...values,
+      visible_after_ms: whole(values.visible_after_ms) ?? 0,
+      minute_limit: whole(values.minute_limit),
+      daily_limit: whole(values.daily_limit),
+    };
     await call("PUT", "/demo/sandboxes/google/faults", body);
     toast(t("sandbox.set"));
     done();
@@ -55,7 +60,9 @@ function Orders() {
         <Field form={form} name="count" type="number" label={t("sandbox.count")} />
         <div class="form-actions start">
           <Submit form={form}>{t("sandbox.send")}</Submit>
-          <a class="button" href="/admin/orders">{t("sandbox.toOrders")}</a>
+          <a class="button" href="/admin/orders">
+            {t("sandbox.toOrders")}
+          </a>
         </div>
       </Form>
     </Card>
@@ -68,7 +75,18 @@ export default function Sandbox() {
   const all = useOne<Sandboxes>("/demo/sandboxes", ["feed", "job", "order"]);
   const it = all.data;
   const picked = shown.find((name) => name === query.value.get("show")) ?? "products";
-  if (!it) return <Page title={t("nav.sandbox")}>{all.error ? <ErrorBox error={all.error} retry={() => void all.reload()} /> : <Card><Skeleton rows={6} /></Card>}</Page>;
+  if (!it)
+    return (
+      <Page title={t("nav.sandbox")}>
+        {all.error ? (
+          <ErrorBox error={all.error} retry={() => void all.reload()} />
+        ) : (
+          <Card>
+            <Skeleton rows={6} />
+          </Card>
+        )}
+      </Page>
+    );
   const records = it.google.records;
   const titles = { products: t("sandbox.products"), local_inventories: t("sandbox.inventories"), requests: t("sandbox.requests") };
   return (
@@ -77,18 +95,32 @@ export default function Sandbox() {
         <Faults faults={it.google.faults} done={() => void all.reload()} />
         <Orders />
       </div>
-      <h2 class="section">{t("sandbox.records")} <CopyText text={it.google.url} /></h2>
-      <Views label={t("sandbox.records")} own={["show"]} views={shown.map((name, at): View => ({ text: `${titles[name]} (${number(records[name].length)})`, set: at ? { show: name } : {} }))} />
+      <h2 class="section">
+        {t("sandbox.records")} <CopyText text={it.google.url} />
+      </h2>
+      <Views
+        label={t("sandbox.records")}
+        own={["show"]}
+        views={shown.map((name, at): View => ({
+          text: `${titles[name]} (${number(records[name].length)})`,
+          set: at ? { show: name } : {},
+        }))}
+      />
       <Card flush>
         {records[picked].length === 0 ? (
-          <Empty icon="sandbox" title={t("sandbox.nothing")}><p>{t("sandbox.nothingText")}</p></Empty>
+          <Empty icon="sandbox" title={t("sandbox.nothing")}>
+            <p>{t("sandbox.nothingText")}</p>
+          </Empty>
         ) : (
           <ul class="records" tabIndex={0} aria-label={titles[picked]}>
-            {records[picked].slice(-60).reverse().map((row, at) => (
-              <li key={at}>
-                <code>{JSON.stringify(row, null, 1).replace(/\n\s*/g, " ")}</code>
-              </li>
-            ))}
+            {records[picked]
+              .slice(-60)
+              .reverse()
+              .map((row, at) => (
+                <li key={at}>
+                  <code>{JSON.stringify(row, null, 1).replace(/\n\s*/g, " ")}</code>
+                </li>
+              ))}
           </ul>
         )}
       </Card>

@@ -17,7 +17,9 @@ function enter(it: Session) {
 export default function SignIn() {
   const code = query.value.get("code");
   const [failed, setFailed] = useState<ApiError | null>(null);
-  const form = useForm({ email: "", password: "" }, async (values) => enter(await call<Session>("POST", "/session", values, { anonymous: true })));
+  const form = useForm({ email: "", password: "" }, async (values) =>
+    enter(await call<Session>("POST", "/session", values, { anonymous: true })),
+  );
   useEffect(() => {
     document.title = t("signIn.title");
     if (!code) return;

@@ -22,13 +22,32 @@ interface Draft {
 const kinds = ["receipt", "adjustment", "damage", "return"];
 
 function Adjust({ id, levels, warehouses, done }: { id: string; levels: Level[]; warehouses: Warehouse[]; done: () => void }) {
-  const initial: Draft = { warehouse_id: levels[0]?.warehouse_id ?? warehouses[0]?.id ?? "", kind: "receipt", delta: "", reason: "", note: "" };
+  const initial: Draft = {
+    warehouse_id: levels[0]?.warehouse_id ?? warehouses[0]?.id ?? "",
+    kind: "receipt",
+    delta: "",
+    reason: "",
+    note: "",
+  };
   const form = useForm(initial, async (values, key) => {
     const delta = Number(values.delta.replace("−", "-").replace(/^\+/, ""));
-    const body = { variant_id: id, warehouse_id: values.warehouse_id, kind: values.kind, delta: Number.isInteger(delta) ? delta : 0, reason: values.reason || word("movement.kind", values.kind), ...(values.note && { note: values.note }) };
+    const body = {
+      variant_id: id,
+      warehouse_id: values.warehouse_id,
+      kind: values.kind,
+      delta: Number.isInteger(delta) ? delta : 0,
+      reason: values.reason || word("movement.kind", values.kind),
+      ...(values.note && { note: values.note }),
+    };
     const made = await post<Movement>("/inventory/adjustments", body, key);
     const undo = () => {
-      const back = { variant_id: id, warehouse_id: values.warehouse_id, kind: "adjustment", delta: -made.quantity, reason: t("adjust.undone", { id: made.id }) };
+      const back = {
+        variant_id: id,
+        warehouse_id: values.warehouse_id,
+        kind: "adjustment",
+        delta: -made.quantity,
+        reason: t("adjust.undone", { id: made.id }),
+      };
       post("/inventory/adjustments", back).then(
         () => (toast(t("adjust.undoneToast")), done()),
         (fault: Error & { requestId?: string }) => toast(fault.message, { tone: "bad", requestId: fault.requestId }),
@@ -47,7 +66,12 @@ function Adjust({ id, levels, warehouses, done }: { id: string; levels: Level[];
   return (
     <Card title={t("adjust.title")}>
       <Form form={form} label={t("adjust.title")}>
-        <Field form={form} name="warehouse_id" label={t("stock.warehouse")} options={warehouses.map((it) => [it.id, `${it.code} · ${it.name}`])} />
+        <Field
+          form={form}
+          name="warehouse_id"
+          label={t("stock.warehouse")}
+          options={warehouses.map((it) => [it.id, `${it.code} · ${it.name}`])}
+        />
         <Field form={form} name="kind" label={t("adjust.kind")} options={kinds.map((it) => [it, word("movement.kind", it)])} />
         <Field
           form={form}
@@ -56,7 +80,13 @@ function Adjust({ id, levels, warehouses, done }: { id: string; levels: Level[];
           label={t("adjust.delta")}
           required
           placeholder="+5"
-          hint={known ? <span class="num">{t("adjust.preview", { from: number(level?.on_hand ?? 0), to: number(after) })}</span> : t("adjust.deltaHint")}
+          hint={
+            known ? (
+              <span class="num">{t("adjust.preview", { from: number(level?.on_hand ?? 0), to: number(after) })}</span>
+            ) : (
+              t("adjust.deltaHint")
+            )
+          }
         />
         <Field form={form} name="reason" label={t("adjust.reason")} placeholder={word("movement.kind", values.kind)} />
         <Field form={form} name="note" label={t("adjust.note")} rows={2} />
@@ -73,8 +103,22 @@ function Movements({ list }: { list: ListState<Movement> }) {
     { id: "warehouse", head: t("stock.warehouse"), hide: "narrow", cell: (it) => it.warehouse_code, text: (it) => it.warehouse_code },
     { id: "quantity", head: t("movement.change"), num: true, cell: (it) => <Delta of={it.quantity} />, text: (it) => it.quantity },
     { id: "after", head: t("movement.after"), num: true, cell: (it) => <Quantity of={it.on_hand_after} />, text: (it) => it.on_hand_after },
-    { id: "reason", head: t("adjust.reason"), cut: true, hide: "narrow", cell: (it) => it.reason ?? <span class="faint">–</span>, text: (it) => it.reason },
-    { id: "actor", head: t("movement.actor"), cut: true, hide: "medium", cell: (it) => <span class="faint">{it.actor.kind === "system" ? t("actor.system") : it.actor.name}</span>, text: (it) => it.actor.name },
+    {
+      id: "reason",
+      head: t("adjust.reason"),
+      cut: "wide",
+      hide: "narrow",
+      cell: (it) => it.reason ?? <span class="faint">–</span>,
+      text: (it) => it.reason,
+    },
+    {
+      id: "actor",
+      head: t("movement.actor"),
+      cut: true,
+      hide: "medium",
+      cell: (it) => <span class="faint">{it.actor.kind === "system" ? t("actor.system") : it.actor.name}</span>,
+      text: (it) => it.actor.name,
+    },
   ];
   return (
     <List
@@ -83,8 +127,17 @@ function Movements({ list }: { list: ListState<Movement> }) {
       caption={t("movement.title")}
       columns={columns}
       rowKey={(it) => it.id}
-      narrow={(it) => <>{it.warehouse_code}{it.reason && ` · ${it.reason}`}</>}
-      empty={<Empty icon="stock" title={t("movement.none")}><p>{t("movement.noneText")}</p></Empty>}
+      narrow={(it) => (
+        <>
+          {it.warehouse_code}
+          {it.reason && ` · ${it.reason}`}
+        </>
+      )}
+      empty={
+        <Empty icon="stock" title={t("movement.none")}>
+          <p>{t("movement.noneText")}</p>
+        </Empty>
+      }
     />
   );
 }
@@ -92,7 +145,12 @@ function Movements({ list }: { list: ListState<Movement> }) {
 function Reservations({ list }: { list: ListState<Reservation> }) {
   const columns: Column<Reservation>[] = [
     { id: "order", head: t("order.one"), cell: (it) => `#${it.order_number}`, text: (it) => it.order_number },
-    { id: "warehouse", head: t("stock.warehouse"), cell: (it) => it.warehouse_code ?? <Badge tone="bad">{word("stock_status", "short")}</Badge>, text: (it) => it.warehouse_code },
+    {
+      id: "warehouse",
+      head: t("stock.warehouse"),
+      cell: (it) => it.warehouse_code ?? <Badge tone="bad">{word("stock_status", "short")}</Badge>,
+      text: (it) => it.warehouse_code,
+    },
     { id: "quantity", head: t("order.quantity"), num: true, cell: (it) => <Quantity of={it.quantity} />, text: (it) => it.quantity },
     { id: "state", head: t("jobs.state"), cell: (it) => <Status group="reservation.state" of={it.state} />, text: (it) => it.state },
     { id: "created", head: t("reservation.since"), hide: "narrow", cell: (it) => <Time at={it.created_at} />, text: (it) => it.created_at },
@@ -117,7 +175,11 @@ export default function StockVariant({ id }: PageProps) {
   const levels = useOne<ApiPage<Level>>(`/inventory/levels${params({ variant_id: id, limit: 100 })}`, topics);
   const warehouses = useOne<ApiPage<Warehouse>>("/warehouses?limit=100");
   const movements = useList<Movement>(reservationsTab ? null : `/inventory/movements${params({ variant_id: id })}`, (it) => it.id, topics);
-  const reservations = useList<Reservation>(reservationsTab ? `/inventory/reservations${params({ variant_id: id })}` : null, (it) => it.id, topics);
+  const reservations = useList<Reservation>(
+    reservationsTab ? `/inventory/reservations${params({ variant_id: id })}` : null,
+    (it) => it.id,
+    topics,
+  );
   const back = { href: "/admin/stock", text: t("nav.stock") };
   const it = variant.data;
   if (!it) return <Pending title={t("nav.stock")} error={variant.error} retry={variant.reload} back={back} />;
@@ -131,25 +193,85 @@ export default function StockVariant({ id }: PageProps) {
     { id: "warehouse", head: t("stock.warehouse"), cell: (l) => <strong>{l.warehouse_code}</strong> },
     { id: "on_hand", head: t("stock.onHand"), num: true, cell: (l) => <Quantity of={l.on_hand} /> },
     { id: "reserved", head: t("stock.reserved"), num: true, cell: (l) => <Quantity of={l.reserved} dash /> },
-    { id: "available", head: t("stock.available"), num: true, cell: (l) => <b class={l.available <= 0 ? "minus" : ""}><Quantity of={l.available} /></b> },
-    { id: "short", head: t("stock.short"), num: true, hide: "narrow", cell: (l) => (l.short ? <Badge tone="bad">{number(l.short)}</Badge> : <Quantity of={0} dash />) },
-    { id: "updated", head: t("stock.updated"), hide: "medium", cell: (l) => <span class="faint"><Time at={l.updated_at} /></span> },
+    {
+      id: "available",
+      head: t("stock.available"),
+      num: true,
+      cell: (l) => (
+        <b class={l.available <= 0 ? "minus" : ""}>
+          <Quantity of={l.available} />
+        </b>
+      ),
+    },
+    {
+      id: "short",
+      head: t("stock.short"),
+      num: true,
+      hide: "narrow",
+      cell: (l) => (l.short ? <Badge tone="bad">{number(l.short)}</Badge> : <Quantity of={0} dash />),
+    },
+    {
+      id: "updated",
+      head: t("stock.updated"),
+      hide: "medium",
+      cell: (l) => (
+        <span class="faint">
+          <Time at={l.updated_at} />
+        </span>
+      ),
+    },
   ];
   return (
-    <Page title={it.sku} back={back} sub={<><a href={`/admin/products/${it.product_id}`}>{it.product_title}</a> · {it.title}</>}>
-      {short > 0 && <Notice tone="bad" title={t("stock.shortTitle", { n: number(short) })}>{t("stock.shortText")}</Notice>}
+    <Page
+      title={it.sku}
+      back={back}
+      sub={
+        <>
+          <a href={`/admin/products/${it.product_id}`}>{it.product_title}</a> · {it.title}
+        </>
+      }
+    >
+      {short > 0 && (
+        <Notice tone="bad" title={t("stock.shortTitle", { n: number(short) })}>
+          {t("stock.shortText")}
+        </Notice>
+      )}
       <div class="columns">
         <div class="main-column">
           <Card title={t("stock.levels")} flush>
-            {levels.data ? rows.length ? <Table caption={t("stock.levels")} columns={columns} rows={rows} rowKey={(l) => l.warehouse_id} /> : <Empty icon="stock" title={t("stock.none")} /> : levels.error ? <ErrorBox error={levels.error} retry={() => void levels.reload()} /> : <Skeleton rows={2} />}
+            {levels.data ? (
+              rows.length ? (
+                <Table caption={t("stock.levels")} columns={columns} rows={rows} rowKey={(l) => l.warehouse_id} />
+              ) : (
+                <Empty icon="stock" title={t("stock.none")} />
+              )
+            ) : levels.error ? (
+              <ErrorBox error={levels.error} retry={() => void levels.reload()} />
+            ) : (
+              <Skeleton rows={2} />
+            )}
           </Card>
-          <Views label={t("stock.history")} own={["tab"]} views={[{ text: t("movement.title"), set: {} }, { text: t("reservation.title"), set: { tab: "reservations" } }]} />
+          <Views
+            label={t("stock.history")}
+            own={["tab"]}
+            views={[
+              { text: t("movement.title"), set: {} },
+              { text: t("reservation.title"), set: { tab: "reservations" } },
+            ]}
+          />
           <Card flush>{reservationsTab ? <Reservations list={reservations} /> : <Movements list={movements} />}</Card>
         </div>
         <div class="side-column">
-          {can("inventory.write") && warehouses.data && levels.data && <Adjust id={id} levels={rows} warehouses={warehouses.data.data} done={done} />}
+          {can("inventory.write") && warehouses.data && levels.data && (
+            <Adjust id={id} levels={rows} warehouses={warehouses.data.data} done={done} />
+          )}
           <Card title={t("stock.article")}>
-            <Facts of={[[t("product.price"), <Money of={it.price} />], [t("product.barcode"), it.barcode ?? "–"]]} />
+            <Facts
+              of={[
+                [t("product.price"), <Money of={it.price} />],
+                [t("product.barcode"), it.barcode ?? "–"],
+              ]}
+            />
           </Card>
         </div>
       </div>

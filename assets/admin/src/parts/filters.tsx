@@ -70,7 +70,8 @@ export function Views({ label, own, views, chosen }: { label: string; own: strin
         const next = new URLSearchParams(query.value);
         for (const name of own) next.delete(name);
         for (const [name, value] of Object.entries(view.set)) next.set(name, value);
-        const current = chosen !== undefined ? at === chosen : own.every((name) => (query.value.get(name) ?? "") === (view.set[name] ?? ""));
+        const current =
+          chosen !== undefined ? at === chosen : own.every((name) => (query.value.get(name) ?? "") === (view.set[name] ?? ""));
         const text = next.toString();
         return (
           <a key={view.text} href={path.value + (text ? `?${text}` : "")} data-replace aria-current={current ? "page" : undefined}>

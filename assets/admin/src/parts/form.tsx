@@ -26,7 +26,9 @@ export function useForm<V extends object>(initial: V, send: (values: V, key: str
   const key = useRef(newKey());
 
   const focusFirst = () =>
-    requestAnimationFrame(() => (ref.current?.querySelector<HTMLElement>("[aria-invalid=true]") ?? ref.current?.querySelector<HTMLElement>("[role=alert]"))?.focus());
+    requestAnimationFrame(() =>
+      (ref.current?.querySelector<HTMLElement>("[aria-invalid=true]") ?? ref.current?.querySelector<HTMLElement>("[role=alert]"))?.focus(),
+    );
   const run = async () => {
     setBusy(true);
     setFailure(null);
@@ -102,7 +104,19 @@ interface FieldProps<V> {
   /** Where a dialog begins. */
   first?: boolean;
 }
-export function Field<V>({ form, name, label, hint, type = "text", options, rows, autoComplete, required, placeholder, first }: FieldProps<V>) {
+export function Field<V>({
+  form,
+  name,
+  label,
+  hint,
+  type = "text",
+  options,
+  rows,
+  autoComplete,
+  required,
+  placeholder,
+  first,
+}: FieldProps<V>) {
   const id = useId();
   const error = form.errors[name];
   const described = [error && `${id}-error`, hint && `${id}-hint`].filter(Boolean).join(" ") || undefined;

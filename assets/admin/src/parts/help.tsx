@@ -30,7 +30,12 @@ export function Help() {
         ))}
       </dl>
       <div class="check">
-        <input id="shortcuts" type="checkbox" checked={shortcuts.value === "on"} onChange={(event) => setShortcuts(event.currentTarget.checked ? "on" : "off")} />
+        <input
+          id="shortcuts"
+          type="checkbox"
+          checked={shortcuts.value === "on"}
+          onChange={(event) => setShortcuts(event.currentTarget.checked ? "on" : "off")}
+        />
         <label for="shortcuts">{t("help.switch")}</label>
       </div>
     </Dialog>

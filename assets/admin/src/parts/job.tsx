@@ -1,7 +1,7 @@
 // What the three job pages share: how a job's state reads, and the two acts on a dead one.
 import { useState } from "preact/hooks";
 import { ApiError, post } from "../api";
-import { number, t } from "../i18n";
+import { number, t, word } from "../i18n";
 import { keepFocus } from "../keys";
 import { toast } from "../state";
 import type { JobRow } from "../types";
@@ -11,12 +11,24 @@ import { Status, Time } from "./values";
 
 /** When it acts next, or since when it waits. */
 export function JobWhen({ of }: { of: JobRow }) {
-  if (of.state === "waiting") return <>{t("jobs.waitingSince")} <Time at={of.waiting_since} /></>;
-  if (of.state === "ready" || of.state === "running") return <>{t("jobs.due")} <Time at={of.due_at} /></>;
+  if (of.state === "waiting")
+    return (
+      <>
+        {t("jobs.waitingSince")} <Time at={of.waiting_since} />
+      </>
+    );
+  if (of.state === "ready" || of.state === "running")
+    return (
+      <>
+        {t("jobs.due")} <Time at={of.due_at} />
+      </>
+    );
   return <Time at={of.finished_at ?? of.updated_at} />;
 }
 export const JobState = ({ of }: { of: JobRow }) => <Status group="job.state" of={of.state} />;
-export const Attempts = ({ of }: { of: JobRow }) => <span class="num">{t("jobs.attemptsOf", { n: number(of.attempts), max: number(of.attempts_max) })}</span>;
+export const Attempts = ({ of }: { of: JobRow }) => (
+  <span class="num">{t("jobs.attemptsOf", { n: number(of.attempts), max: number(of.attempts_max) })}</span>
+);
 
 /** Retry is reversible by nature and done at once. */
 export async function retryJob(job: JobRow, done: () => void) {
@@ -40,11 +52,13 @@ export function DiscardDialog({ job, close, done }: { job: JobRow; close: () => 
   });
   return (
     <Dialog title={t("dead.discardTitle")} close={close}>
-      <p>{t("dead.discardText", { kind: job.kind, subject: job.subject })}</p>
+      <p>{t("dead.discardText", { kind: word("job.kind", job.kind), subject: job.subject })}</p>
       <Form form={form} label={t("dead.discardTitle")}>
         <Field form={form} first name="reason" label={t("dead.reason")} placeholder={t("dead.reasonHint")} />
         <div class="form-actions">
-          <button type="button" class="button" onClick={close}>{t("dialog.keep")}</button>
+          <button type="button" class="button" onClick={close}>
+            {t("dialog.keep")}
+          </button>
           <Submit form={form}>{t("dead.discard")}</Submit>
         </div>
       </Form>
@@ -58,8 +72,22 @@ export function DeadActs({ job, done, small }: { job: JobRow; done: () => void; 
   const size = small ? " small" : "";
   return (
     <span class="acts">
-      <button type="button" class={`button${size}`} aria-label={`${t("dead.retry")}: ${job.subject}`} onClick={() => void retryJob(job, done)}>{t("dead.retry")}</button>
-      <button type="button" class={`button quiet${size}`} aria-label={`${t("dead.discard")}: ${job.subject}`} onClick={() => setAsking(true)}>{t("dead.discard")}</button>
+      <button
+        type="button"
+        class={`button${size}`}
+        aria-label={`${t("dead.retry")}: ${job.subject}`}
+        onClick={() => void retryJob(job, done)}
+      >
+        {t("dead.retry")}
+      </button>
+      <button
+        type="button"
+        class={`button quiet${size}`}
+        aria-label={`${t("dead.discard")}: ${job.subject}`}
+        onClick={() => setAsking(true)}
+      >
+        {t("dead.discard")}
+      </button>
       {asking && <DiscardDialog job={job} close={() => setAsking(false)} done={done} />}
     </span>
   );

@@ -8,7 +8,15 @@ import { Dialog } from "./dialog";
 import { Form, Submit, useForm } from "./form";
 import { ErrorBox, Skeleton } from "./page";
 
-export function MapDialog({ mapping, close, map }: { mapping: Mapping; close: () => void; map: (variant: string, key: string) => Promise<void> }) {
+export function MapDialog({
+  mapping,
+  close,
+  map,
+}: {
+  mapping: Mapping;
+  close: () => void;
+  map: (variant: string, key: string) => Promise<void>;
+}) {
   // The longest word of the title there is the best first guess; the rest is often a size or a colour.
   const guess = mapping.title.split(/[\s,/()]+/).reduce((best, it) => (it.length > best.length ? it : best), "");
   const [text, setText] = useState(guess);
@@ -26,7 +34,14 @@ export function MapDialog({ mapping, close, map }: { mapping: Mapping; close: ()
       <Form form={form} label={t("mapping.mapOne", { sku: mapping.external_sku })}>
         <div class="field">
           <label for="map-search">{t("mapping.search")}</label>
-          <input id="map-search" type="search" value={text} autoComplete="off" autoFocus onInput={(event) => setText(event.currentTarget.value)} />
+          <input
+            id="map-search"
+            type="search"
+            value={text}
+            autoComplete="off"
+            autoFocus
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
         </div>
         <fieldset class="options">
           <legend class="sr-only">{t("mapping.variant")}</legend>
@@ -35,15 +50,26 @@ export function MapDialog({ mapping, close, map }: { mapping: Mapping; close: ()
           {found.data?.data.length === 0 && <p class="faint">{t("mapping.noVariant")}</p>}
           {found.data?.data.map((it) => (
             <label key={it.id} class="option">
-              <input type="radio" name="variant_id" value={it.id} checked={form.values.variant_id === it.id} aria-invalid={error ? "true" : undefined} onChange={() => form.set("variant_id", it.id)} />
-              <span><strong>{it.sku}</strong> {it.product_title} · {it.title}</span>
+              <input
+                type="radio"
+                name="variant_id"
+                value={it.id}
+                checked={form.values.variant_id === it.id}
+                aria-invalid={error ? "true" : undefined}
+                onChange={() => form.set("variant_id", it.id)}
+              />
+              <span>
+                <strong>{it.sku}</strong> {it.product_title} · {it.title}
+              </span>
               <span class="num faint">{money(it.price)}</span>
             </label>
           ))}
         </fieldset>
         {error && <p class="field-error">{error}</p>}
         <div class="form-actions">
-          <button type="button" class="button" onClick={close}>{t("dialog.cancel")}</button>
+          <button type="button" class="button" onClick={close}>
+            {t("dialog.cancel")}
+          </button>
           <Submit form={form}>{t("mapping.submit")}</Submit>
         </div>
       </Form>

@@ -31,14 +31,27 @@ export function MessageDialog({ channel, id, close }: { channel: string; id: str
               [t("inbox.size"), t("inbox.bytes", { n: number(data.size) })],
               [t("jobs.attempts"), number(data.attempts)],
               ["ID", <CopyText text={data.id} />],
-              ...(data.order_id ? [[t("order.one"), <a href={`/admin/orders/${data.order_id}`}>{t("inbox.toOrder")}</a>] as [string, preact.ComponentChildren]] : []),
+              ...(data.order_id
+                ? [
+                    [t("order.one"), <a href={`/admin/orders/${data.order_id}`}>{t("inbox.toOrder")}</a>] as [
+                      string,
+                      preact.ComponentChildren,
+                    ],
+                  ]
+                : []),
             ]}
           />
           {data.error && <p class="field-error">{data.error}</p>}
           <h3>{t("inbox.headers")}</h3>
-          <pre tabIndex={0} aria-label={t("inbox.headers")}>{Object.entries(data.headers).map(([name, value]) => `${name}: ${value}`).join("\n")}</pre>
+          <pre tabIndex={0} aria-label={t("inbox.headers")}>
+            {Object.entries(data.headers)
+              .map(([name, value]) => `${name}: ${value}`)
+              .join("\n")}
+          </pre>
           <h3>{t("inbox.body")}</h3>
-          <pre tabIndex={0} aria-label={t("inbox.body")}>{pretty(data.body)}</pre>
+          <pre tabIndex={0} aria-label={t("inbox.body")}>
+            {pretty(data.body)}
+          </pre>
         </>
       )}
     </Dialog>

@@ -7,7 +7,11 @@ import { Badge, Status } from "./values";
 export function StockBadge({ of }: { of: Pick<OrderSummary, "stock_status" | "short_quantity" | "status"> }) {
   if (of.status === "cancelled") return <Status group="order.status" of="cancelled" />;
   if (of.stock_status === "short") {
-    return <Badge tone="bad">{of.short_quantity > 0 ? t("order.shortBy", { n: number(of.short_quantity) }) : word("stock_status", "short")}</Badge>;
+    return (
+      <Badge tone="bad">
+        {of.short_quantity > 0 ? t("order.shortBy", { n: number(of.short_quantity) }) : word("stock_status", "short")}
+      </Badge>
+    );
   }
   return <Status group="stock_status" of={of.stock_status} />;
 }

@@ -9,6 +9,8 @@ import { CopyText } from "./values";
 
 /** The path whose heading was focused last: a live update or a filter must not pull the focus back to the top. */
 let focused = location.pathname;
+/** False until the first move: on a fresh load the focus begins at the top, with the skip link. */
+let moved = false;
 
 interface PageProps {
   title: string;
@@ -24,8 +26,11 @@ export function Page({ title, badges, sub, actions, back, children }: PageProps)
     document.title = `${title} · ${session.value?.tenant.name ?? "bodega"}`;
   }, [title]);
   useEffect(() => {
-    if (focused === path.value) return;
+    // A record's heading follows that of its loading shape, which took the focus with it when it went.
+    const lost = moved && document.activeElement === document.body;
+    if (focused === path.value && !lost) return;
     focused = path.value;
+    moved = true;
     heading.current?.focus({ preventScroll: true });
   }, [path.value]);
   return (
@@ -145,10 +150,26 @@ export function ErrorBox({ error, retry }: { error: ApiError; retry?: () => void
 }
 
 /** A record's page until the record is there: its error or its shape. */
-export function Pending({ title, error, retry, back }: { title: string; error: ApiError | null; retry: () => void; back: { href: string; text: string } }) {
+export function Pending({
+  title,
+  error,
+  retry,
+  back,
+}: {
+  title: string;
+  error: ApiError | null;
+  retry: () => void;
+  back: { href: string; text: string };
+}) {
   return (
     <Page title={title} back={back}>
-      {error ? <ErrorBox error={error} retry={retry} /> : <Card><Skeleton rows={7} /></Card>}
+      {error ? (
+        <ErrorBox error={error} retry={retry} />
+      ) : (
+        <Card>
+          <Skeleton rows={7} />
+        </Card>
+      )}
     </Page>
   );
 }

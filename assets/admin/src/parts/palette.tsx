@@ -1,5 +1,5 @@
 // The command palette: screens, records and acts in one box, by the same permission rule as the navigation.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, params, post } from "../api";
 import { lang, setLang, t, word } from "../i18n";
 import { allowed, routes } from "../routes";
@@ -22,14 +22,34 @@ function commands(): Item[] {
     .filter((it) => it.nav && allowed(it))
     .map((it): Item => ({ id: it.path, icon: it.nav!.icon, text: t(it.title), keys: `g ${it.nav!.key}`, run: () => go(it.path) }));
   const acts: Item[] = [
-    { id: "theme", icon: theme.value === "dark" ? "sun" : "moon", text: t(theme.value === "dark" ? "act.light" : "act.dark"), run: () => setTheme(theme.value === "dark" ? "light" : "dark") },
-    { id: "density", icon: "rows", text: t(density.value === "compact" ? "act.comfortable" : "act.compact"), run: () => setDensity(density.value === "compact" ? "comfortable" : "compact") },
-    { id: "lang", icon: "system", text: t(lang.value === "en" ? "act.german" : "act.english"), run: () => void setLang(lang.value === "en" ? "de" : "en") },
+    {
+      id: "theme",
+      icon: theme.value === "dark" ? "sun" : "moon",
+      text: t(theme.value === "dark" ? "act.light" : "act.dark"),
+      run: () => setTheme(theme.value === "dark" ? "light" : "dark"),
+    },
+    {
+      id: "density",
+      icon: "rows",
+      text: t(density.value === "compact" ? "act.comfortable" : "act.compact"),
+      run: () => setDensity(density.value === "compact" ? "comfortable" : "compact"),
+    },
+    {
+      id: "lang",
+      icon: "system",
+      text: t(lang.value === "en" ? "act.german" : "act.english"),
+      run: () => void setLang(lang.value === "en" ? "de" : "en"),
+    },
     { id: "help", icon: "menu", text: t("help.title"), keys: "?", run: () => (open.value = "help") },
     { id: "out", icon: "out", text: t("act.signOut"), run: () => void signOut() },
   ];
   if (can("job.write")) {
-    acts.unshift({ id: "retry", icon: "jobs", text: t("dead.retryAll"), run: () => void post("/jobs/dead-letters/retry").then(() => go("/admin/jobs")) });
+    acts.unshift({
+      id: "retry",
+      icon: "jobs",
+      text: t("dead.retryAll"),
+      run: () => void post("/jobs/dead-letters/retry").then(() => go("/admin/jobs")),
+    });
   }
   return [...screens, ...acts];
 }
@@ -45,11 +65,26 @@ async function records(q: string, signal: AbortSignal): Promise<Item[]> {
   };
   const found = await Promise.all([
     ask<OrderSummary>("order.read", "/orders", (it) => ({
-      id: it.id, icon: "orders", text: `${t("order.title", { number: it.number })}`,
-      more: [it.customer?.name, word("stock_status", it.stock_status)].filter(Boolean).join(" · "), run: () => go(`/admin/orders/${it.id}`),
+      id: it.id,
+      icon: "orders",
+      text: `${t("order.title", { number: it.number })}`,
+      more: [it.customer?.name, word("stock_status", it.stock_status)].filter(Boolean).join(" · "),
+      run: () => go(`/admin/orders/${it.id}`),
     })),
-    ask<Variant>("inventory.read", "/variants", (it) => ({ id: it.id, icon: "stock", text: it.sku, more: `${it.product_title} ${it.title}`, run: () => go(`/admin/stock/${it.id}`) })),
-    ask<ProductSummary>("product.read", "/products", (it) => ({ id: it.id, icon: "products", text: it.title, more: it.vendor ?? "", run: () => go(`/admin/products/${it.id}`) })),
+    ask<Variant>("inventory.read", "/variants", (it) => ({
+      id: it.id,
+      icon: "stock",
+      text: it.sku,
+      more: `${it.product_title} ${it.title}`,
+      run: () => go(`/admin/stock/${it.id}`),
+    })),
+    ask<ProductSummary>("product.read", "/products", (it) => ({
+      id: it.id,
+      icon: "products",
+      text: it.title,
+      more: it.vendor ?? "",
+      run: () => go(`/admin/products/${it.id}`),
+    })),
   ]);
   return found.flat();
 }
@@ -60,7 +95,8 @@ export function Palette() {
   const [at, setAt] = useState(0);
   const dialog = useRef<HTMLDialogElement>(null);
   const close = () => (open.value = "none");
-  useEffect(() => {
+  // In the layout phase: the next key that is typed must already land in the box.
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
     return () => {

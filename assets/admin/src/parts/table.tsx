@@ -36,7 +36,10 @@ export function Table<T>({ caption, columns, rows, rowKey, href, narrow, fresh }
     if (event.metaKey || event.ctrlKey) window.open(to);
     else go(to);
   };
-  const shape = (it: Column<T>) => [it.num && "r", it.hide && `hide-${it.hide}`, it.cut && "cut", it.cut === "wide" && "wide", it.line && "kind"].filter(Boolean).join(" ");
+  const shape = (it: Column<T>) =>
+    [it.num && "r", it.hide && `hide-${it.hide}`, it.cut && "cut", it.cut === "wide" && "wide", it.line && "kind"]
+      .filter(Boolean)
+      .join(" ");
   return (
     <div class="table-frame">
       <table>

@@ -17,7 +17,7 @@ export default function DeadLetters() {
   const list = useList<JobRow>(`/jobs/dead-letters${params({ kind })}`, (it) => it.id, ["job"]);
   const kinds = [...new Set([...(list.rows?.map((it) => it.kind) ?? []), ...(kind ? [kind] : [])])].sort();
   const write = can("job.write");
-  const done = () => void list.reload();
+  const done = () => list.reload();
   const retryAll = async () => {
     try {
       const { retried } = await post<{ retried: number }>("/jobs/dead-letters/retry", kind ? { kind } : {});

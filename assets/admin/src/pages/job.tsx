@@ -44,7 +44,7 @@ export default function JobPage({ id }: PageProps) {
           {word("job.kind", it.kind)} · <JobWhen of={it} />
         </>
       }
-      actions={dead && can("job.write") ? <DeadActs job={it} done={() => void job.reload()} /> : undefined}
+      actions={dead && can("job.write") ? <DeadActs job={it} done={job.reload} /> : undefined}
     >
       {it.last_error && (dead || it.state === "waiting") && (
         <Notice tone={dead ? "bad" : "warn"} title={it.last_error}>

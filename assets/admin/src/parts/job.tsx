@@ -31,23 +31,23 @@ export const Attempts = ({ of }: { of: JobRow }) => (
 );
 
 /** Retry is reversible by nature and done at once. */
-export async function retryJob(job: JobRow, done: () => void) {
+export async function retryJob(job: JobRow, done: () => Promise<void>) {
   try {
     await post(`/jobs/${job.id}/retry`);
     toast(t("dead.retried", { subject: job.subject }));
-    done();
+    await done();
     keepFocus();
   } catch (fault) {
     if (fault instanceof ApiError) toast(fault.message, { tone: "bad", requestId: fault.requestId });
   }
 }
 
-export function DiscardDialog({ job, close, done }: { job: JobRow; close: () => void; done: () => void }) {
+export function DiscardDialog({ job, close, done }: { job: JobRow; close: () => void; done: () => Promise<void> }) {
   const form = useForm({ reason: "" }, async (values, key) => {
     await post(`/jobs/${job.id}/discard`, values.reason ? { reason: values.reason } : {}, key);
     toast(t("dead.discarded", { subject: job.subject }));
     close();
-    done();
+    await done();
     keepFocus();
   });
   return (
@@ -67,7 +67,7 @@ export function DiscardDialog({ job, close, done }: { job: JobRow; close: () => 
 }
 
 /** The pair of acts with its dialog. */
-export function DeadActs({ job, done, small }: { job: JobRow; done: () => void; small?: boolean }) {
+export function DeadActs({ job, done, small }: { job: JobRow; done: () => Promise<void>; small?: boolean }) {
   const [asking, setAsking] = useState(false);
   const size = small ? " small" : "";
   return (

@@ -18,9 +18,11 @@ export const Delta = ({ of }: { of: number }) => <span class={`num ${of < 0 ? "m
 
 export function Time({ at, none = "–" }: { at: string | null | undefined; none?: string }) {
   if (!at) return <span class="faint">{none}</span>;
+  // Drawn again when the shared clock ticks, but by the time of this drawing: else what just came would lie ahead.
+  void now.value;
   return (
     <time dateTime={at} title={dateTime(at)}>
-      {ago(at, now.value)}
+      {ago(at, Date.now())}
     </time>
   );
 }

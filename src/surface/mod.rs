@@ -1,3 +1,4 @@
-//! What faces the outside besides the REST interface: the pages that are embedded in the binary.
+//! Faces of the product that hold no rules: the embedded admin pages and the command line.
 
+pub mod cli;
 pub mod ui;

@@ -212,6 +212,11 @@ async fn a_change_of_another_version_is_refused() {
     let store = Store::open(Rights::all()).await;
     let made = store.create(&product("Kaffee", &["SKU-1"])).await;
     let path = path_of("products", &made);
+    let read = store.send("GET", &path, &[], None).await;
+    let tag = read.headers["etag"].to_str().unwrap();
+    let same = store.send("PATCH", &path, &[("if-match", tag)], Some(&json!({ "title": "Kaffee" }))).await;
+    assert_eq!(same.status, 200);
+    assert_eq!(store.send("GET", &path, &[("if-none-match", tag)], None).await.status, 304);
     let change = json!({ "title": "Kaffee neu", "link": "https://haus.example/p/1" });
     let changed = store.send("PATCH", &path, &[("if-match", "\"1\"")], Some(&change)).await;
     assert_eq!((changed.status, &changed.body["version"]), (200, &json!(2)));

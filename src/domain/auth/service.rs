@@ -104,6 +104,13 @@ pub struct NewUser {
     pub rights: Rights,
 }
 
+/// The user with an e-mail address.
+pub async fn user_by_email(scope: &Scope, email: &str) -> Result<UserId, Fault> {
+    let found = scope.read(Permission::UserRead, |tx| store::user_of_email(tx, email).map_err(Fault::from)).await?;
+    let missing = || Fault::new(Kind::Missing, "user_not_found", "There is no user with this e-mail address.");
+    found.map(|user| user.id).ok_or_else(missing)
+}
+
 /// Adds a user, and notes in `control.db` where the e-mail address signs in.
 pub async fn create_user(scope: &Scope, user: NewUser) -> Result<UserId, Fault> {
     scope.allow(USER_CREATE.permission)?;

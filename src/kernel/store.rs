@@ -216,13 +216,13 @@ pub fn job_find(tx: &ReadTx<'_>, id: JobId) -> Result<Option<JobRow>, DbError> {
 
 /// The newest job about a subject: an open one, or else the last dead one.
 pub fn job_of_subject(tx: &ReadTx<'_>, kind: &str, subject: &str) -> Result<Option<JobRow>, DbError> {
-    let open = format!(
-        "SELECT {JOB_COLUMNS} WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')"
-    );
+    let open =
+        format!("SELECT {JOB_COLUMNS} WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')");
     if let Some(job) = tx.one(&open, (kind, subject), job_row)? {
         return Ok(Some(job));
     }
-    let dead = format!("SELECT {JOB_COLUMNS} WHERE state = 'dead' AND kind = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1");
+    let dead =
+        format!("SELECT {JOB_COLUMNS} WHERE state = 'dead' AND kind = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1");
     tx.one(&dead, (kind, subject), job_row)
 }
 
@@ -268,6 +268,11 @@ pub fn jobs_count(tx: &ReadTx<'_>) -> Result<Vec<(String, String, i64)>, DbError
         [],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )
+}
+
+/// When the oldest open job of a kind was asked for.
+pub fn jobs_oldest(tx: &ReadTx<'_>, kind: &str) -> Result<Option<Timestamp>, DbError> {
+    tx.value("SELECT min(created_ms) FROM outbox WHERE kind = ?1 AND state IN ('ready', 'running', 'waiting')", [kind])
 }
 
 /// A worker takes the job. False when it is closed.

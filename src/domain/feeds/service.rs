@@ -277,7 +277,7 @@ pub fn record_stock_in(cx: &mut Cx<'_>, told: &Told, pushed: &[DueStock]) -> Res
             json!({
                 "store_code": stock.store_code,
                 "warehouse_id": stock.warehouse,
-                "quantity": { "before": stock.before.map(|pieces| pieces.get()), "after": stock.quantity.get() },
+                "quantity": { "before": stock.before.map(crate::base::quantity::Quantity::get), "after": stock.quantity.get() },
             })
         })
         .collect();

@@ -12,6 +12,7 @@
 )]
 
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -151,14 +152,11 @@ fn write_table(out: &Path, dist: &Path) {
         gzip.write_all(&raw).expect("memory can be written");
         let gzip = gzip.finish().expect("memory can be written");
         fs::write(packed.join(name), gzip).expect("OUT_DIR can be written");
-        table.push_str(&format!(
-            "    ({:?}, {:?}, {:?}, include_bytes!({:?}), include_bytes!({:?})),\n",
-            format!("/admin/{name}"),
-            content_type(name),
-            hex(&raw),
-            dist.join(name),
-            packed.join(name),
-        ));
+        let (path, kind, etag) = (format!("/admin/{name}"), content_type(name), hex(&raw));
+        let quoted = |path: PathBuf| format!("{:?}", path.to_str().expect("OUT_DIR is UTF-8"));
+        let (raw, gzip) = (quoted(dist.join(name)), quoted(packed.join(name)));
+        writeln!(table, "    ({path:?}, {kind:?}, {etag:?}, include_bytes!({raw}), include_bytes!({gzip})),")
+            .expect("memory can be written");
     }
     table.push_str("];\n");
     fs::write(out.join("ui_assets.rs"), table).expect("OUT_DIR can be written");
@@ -175,5 +173,8 @@ fn content_type(name: &str) -> &'static str {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|it| format!("{it:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |mut out, byte| {
+        write!(out, "{byte:02x}").expect("memory can be written");
+        out
+    })
 }

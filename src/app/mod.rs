@@ -189,6 +189,7 @@ impl App {
     }
 
     /// Ends everything in order: jobs, writers, queue, files.
+    #[expect(clippy::disallowed_methods, reason = "the last thing that this process does")]
     pub async fn close(self) -> bool {
         self.is_stopping.store(true, Ordering::Release);
         self.stop.cancel();

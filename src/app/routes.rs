@@ -66,7 +66,7 @@ pub fn table(parts: &Parts<'_>) -> (Vec<Route>, Arc<OnceLock<Arc<Gate>>>) {
     routes.push(
         Route::get("/openapi.json", "openapi_get", Access::Public, move |_call| {
             let document = Arc::clone(&document);
-            async move { text("application/json", document.as_bytes().to_vec()) }
+            async move { Ok(text("application/json", document.as_bytes().to_vec())) }
         })
         .limited_as(Class::Free)
         .summary("This document.")
@@ -97,10 +97,10 @@ fn redirect(to: &'static str) -> Response<Body> {
     response
 }
 
-fn text(content_type: &'static str, body: Vec<u8>) -> Result<Answer, Fault> {
+fn text(content_type: &'static str, body: Vec<u8>) -> Answer {
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Ok(Answer::Response(Box::new(response)))
+    Answer::Response(Box::new(response))
 }
 
 /// Whether the instance is alive.
@@ -112,7 +112,7 @@ struct Alive {
 
 /// Which release this is.
 #[derive(Serialize, JsonSchema)]
-struct Version {
+struct Release {
     /// Of the binary.
     version: &'static str,
     /// Of the API.
@@ -159,15 +159,15 @@ fn service(parts: &Parts<'_>) -> Vec<Route> {
         .answers::<Readiness>(503, "Not ready."),
         free(Route::get("/version", "version_get", Access::Public, |_call| async {
             let sqlite = rusqlite::version();
-            json(200, &Version { version: env!("CARGO_PKG_VERSION"), api_version: API_VERSION, sqlite })
+            json(200, &Release { version: env!("CARGO_PKG_VERSION"), api_version: API_VERSION, sqlite })
         }))
         .summary("Which release this is.")
-        .answers::<Version>(200, "The versions."),
+        .answers::<Release>(200, "The versions."),
         free(Route::get("/metrics", "metrics_get", Access::Public, |_call| async {
             let registry = telemetry::registry().ok_or_else(|| {
                 Fault::new(Kind::Unavailable, "no_metrics", "The registry of figures could not be installed.")
             })?;
-            text("text/plain; version=0.0.4; charset=utf-8", registry.render().into_bytes())
+            Ok(text("text/plain; version=0.0.4; charset=utf-8", registry.render().into_bytes()))
         }))
         .summary("Figures for Prometheus.")
         .answers_plain(200, "The figures.", Some("text/plain; version=0.0.4; charset=utf-8")),

@@ -63,6 +63,7 @@ fn say(text: &str) -> Result<(), Fault> {
 }
 
 /// Cancelled on SIGTERM and SIGINT.
+#[expect(clippy::disallowed_methods, reason = "it waits for the end of the process and holds nothing")]
 fn stop_on_signals(stop: CancellationToken) -> Result<(), Fault> {
     let listen = |kind| signal(kind).map_err(|error| Fault::broken(error.to_string()));
     let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
@@ -77,7 +78,7 @@ fn stop_on_signals(stop: CancellationToken) -> Result<(), Fault> {
 }
 
 fn parts() -> (Arc<dyn Clock>, Arc<dyn Entropy>) {
-    (Arc::new(SystemClock::starting_at(Timestamp(0))), Arc::new(SystemEntropy::default()))
+    (Arc::new(SystemClock::starting_at(Timestamp(0))), Arc::new(SystemEntropy))
 }
 
 const fn limits(settings: LimitSettings) -> Limits {
@@ -85,8 +86,19 @@ const fn limits(settings: LimitSettings) -> Limits {
     Limits { public, sign_in, api, channel, bad_signature }
 }
 
-/// A temporary folder that goes with the demo.
+/// A temporary folder that goes when this is dropped.
 struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    /// A name that nobody can guess, in the system's folder for such things. Nothing is made yet.
+    #[expect(clippy::disallowed_methods, reason = "what is kept for nobody lies where such things lie")]
+    fn named(purpose: &str, entropy: &dyn Entropy) -> Self {
+        let mut name = [0; 8];
+        entropy.fill(&mut name);
+        let name = format!("bodega-{purpose}-{}", data_encoding::HEXLOWER.encode(&name));
+        Self(std::env::temp_dir().join(name))
+    }
+}
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
@@ -106,7 +118,9 @@ async fn run_demo(arguments: Demo) -> Result<bool, Fault> {
     drop(telemetry::registry());
     let (clock, entropy) = parts();
     let temporary;
-    let data = if let Some(folder) = arguments.data { folder } else {
+    let data = if let Some(folder) = arguments.data {
+        folder
+    } else {
         let mut name = [0; 8];
         entropy.fill(&mut name);
         let name = format!("bodega-demo-{}", data_encoding::HEXLOWER.encode(&name));
@@ -238,10 +252,7 @@ fn files_of(data: &Path) -> Result<Vec<StoreFile>, Fault> {
 /// The document comes from the same table that is served, over a data folder that goes away again.
 async fn print_openapi() -> Result<bool, Fault> {
     let (clock, entropy) = parts();
-    let mut name = [0; 8];
-    entropy.fill(&mut name);
-    let folder =
-        TemporaryFolder(std::env::temp_dir().join(format!("bodega-openapi-{}", data_encoding::HEXLOWER.encode(&name))));
+    let folder = TemporaryFolder::named("openapi", &*entropy);
     let google = GoogleEndpoints::live().map_err(|error| Fault::broken(error.to_string()))?;
     let setup = Setup {
         data: folder.0.clone(),

@@ -32,20 +32,13 @@ pub enum VaultError {
 }
 
 /// The system's source of random bytes.
-#[derive(Default)]
-pub struct SystemEntropy {
-    source: Option<SystemRandom>,
-}
+#[derive(Clone, Copy, Default)]
+pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for random bytes")]
     fn fill(&self, out: &mut [u8]) {
-        let fresh;
-        let source = if let Some(source) = &self.source {
-            source
-        } else {
-            fresh = SystemRandom::new();
-            &fresh
-        };
+        let source = SystemRandom::new();
         // getrandom fails only before the pool is seeded at boot; then waiting is all there is to do.
         while source.fill(out).is_err() {
             std::thread::yield_now();
@@ -175,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_sealed_value_opens_only_with_its_key_and_context() {
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let key = SealKey::new(&[7; KEY_LEN], Arc::clone(&entropy)).unwrap();
         let sealed = key.seal(b"row 1", b"secret").unwrap();
         assert_eq!(key.open(b"row 1", &sealed).unwrap(), b"secret");
@@ -193,7 +186,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("box.key");
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         assert!(box_key(&path, false, &entropy).is_err());
         let sealed = box_key(&path, true, &entropy).unwrap().seal(b"", b"x").unwrap();
         assert_eq!(box_key(&path, false, &entropy).unwrap().open(b"", &sealed).unwrap(), b"x");
@@ -202,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_password_fits_its_own_hash_only() {
-        let hash = hash_password("correct horse", &SystemEntropy::default()).unwrap();
+        let hash = hash_password("correct horse", &SystemEntropy).unwrap();
         assert!(password_fits("correct horse", &hash));
         assert!(!password_fits("wrong horse", &hash));
         assert!(!password_fits("correct horse", "not a hash"));

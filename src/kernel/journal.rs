@@ -243,7 +243,9 @@ pub fn verify(tx: &ReadTx<'_>) -> Result<ChainReport, DbError> {
         }
         report.rows = report.rows.saturating_add(1);
         let expected = head.seq.saturating_add(1);
-        let body_fits = if let Some(text) = body { sha256(&[text.as_bytes()]) == header.body_hash } else {
+        let body_fits = if let Some(text) = body {
+            sha256(&[text.as_bytes()]) == header.body_hash
+        } else {
             report.erased = report.erased.saturating_add(1);
             true
         };

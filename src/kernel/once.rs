@@ -90,12 +90,15 @@ pub const fn is_recorded(kind: Kind) -> bool {
 
 /// Keys whose first request is still running.
 #[derive(Default, Clone)]
-pub struct Running(Arc<Mutex<HashSet<(TenantId, [u8; 16])>>>);
+pub struct Running(Arc<Mutex<HashSet<RunningKey>>>);
+
+/// A store and the scope of a key.
+type RunningKey = (TenantId, [u8; 16]);
 
 /// Frees its key when the request ends, however it ends.
 pub struct RunningGuard {
     running: Running,
-    key: (TenantId, [u8; 16]),
+    key: RunningKey,
 }
 
 impl Running {

@@ -150,6 +150,7 @@ impl Scope {
         self.file.read(act).await
     }
 
+    #[expect(clippy::disallowed_methods, reason = "bounded by the read connections of the store")]
     /// Reads on one snapshot on the blocking pool, for what may take longer than a millisecond.
     pub async fn read_slow<T: Send + 'static>(
         &self,

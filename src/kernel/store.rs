@@ -301,21 +301,27 @@ pub fn job_done(tx: &WriteTx<'_>, seq: i64, version: i64, now: Timestamp) -> Res
     Ok(false)
 }
 
-/// The job comes back at `due`. `burned` says whether the run counts; `waiting_since` that it is parked.
-pub fn job_again(
-    tx: &WriteTx<'_>,
-    seq: i64,
-    due: Timestamp,
-    burned: bool,
-    waiting_since: Option<Timestamp>,
-    error: &str,
-    now: Timestamp,
-) -> Result<(), DbError> {
+/// A job that comes back.
+pub struct JobBack<'a> {
+    /// Its row.
+    pub seq: i64,
+    /// When it may run.
+    pub due: Timestamp,
+    /// Whether the run counts.
+    pub is_burned: bool,
+    /// Set when it is parked.
+    pub waiting_since: Option<Timestamp>,
+    /// Why; empty when nothing went wrong.
+    pub error: &'a str,
+}
+
+/// Puts a job back.
+pub fn job_again(tx: &WriteTx<'_>, back: &JobBack<'_>, now: Timestamp) -> Result<(), DbError> {
     tx.run(
         "UPDATE outbox SET state = CASE WHEN ?4 IS NULL THEN 'ready' ELSE 'waiting' END, attempts = attempts + ?3,
                 boot = NULL, due_ms = ?2, updated_ms = ?6, last_error = nullif(?5, ''), waiting_since_ms = ?4
          WHERE seq = ?1 AND state = 'running'",
-        (seq, due, burned, waiting_since, error, now),
+        (back.seq, back.due, back.is_burned, back.waiting_since, back.error, now),
     )?;
     Ok(())
 }

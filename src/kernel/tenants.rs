@@ -207,6 +207,7 @@ impl Tenants {
         self.files.open(id)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "opening is short, and each store is opened once")]
     /// The store's file without blocking the caller's thread when it is not open yet.
     pub async fn file_async(&self, id: TenantId) -> Result<Arc<StoreFile>, Fault> {
         if let Some(file) = self.files.opened(id) {

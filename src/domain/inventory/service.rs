@@ -57,19 +57,11 @@ pub fn create_warehouse_in(cx: &mut Cx<'_>, new: NewWarehouse) -> Result<Warehou
     store::warehouse_insert(cx.tx(), &row, cx.now()).map_err(|error| {
         if error.is_unique_violation() { InventoryError::CodeTaken(row.code.clone()) } else { error.into() }
     })?;
-    #[derive(Serialize)]
-    struct Body<'a> {
-        after: After<'a>,
-    }
-    #[derive(Serialize)]
-    struct After<'a> {
-        code: &'a str,
-        name: &'a str,
-        store_code: &'a Option<String>,
-        priority: i64,
-    }
-    let after = After { code: &row.code, name: &row.name, store_code: &row.store_code, priority };
-    cx.record(Fact::new("warehouse.created", Entity::Warehouse, row.id, &Body { after })?)?;
+    let after = serde_json::json!({
+        "code": row.code, "name": row.name, "store_code": row.store_code, "priority": row.priority,
+    });
+    let body = serde_json::json!({ "after": after });
+    cx.record(Fact::new("warehouse.created", Entity::Warehouse, row.id, &body)?)?;
     Ok(row)
 }
 

@@ -506,8 +506,25 @@ pub fn sku_of(tx: &ReadTx<'_>, variant: VariantId) -> Result<Option<String>, DbE
     tx.one("SELECT sku FROM v_catalog_variant WHERE variant_id = ?1", [variant], |row| row.get(0))
 }
 
-/// Levels that differ from their movements or reservations: variant, warehouse, `on_hand`, Σ movements, reserved, Σ open reservations (SC5).
-pub fn drift(tx: &ReadTx<'_>) -> Result<Vec<(VariantId, WarehouseId, i64, i64, i64, i64)>, DbError> {
+/// A level that is not what its movements and reservations say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drift {
+    /// Of what.
+    pub variant: VariantId,
+    /// Where.
+    pub warehouse: WarehouseId,
+    /// Pieces that lie there, as the level says.
+    pub on_hand: i64,
+    /// Sum of the movements.
+    pub moved: i64,
+    /// Pieces that are promised, as the level says.
+    pub reserved: i64,
+    /// Sum of the open reservations.
+    pub promised: i64,
+}
+
+/// Levels that differ from their movements or reservations (SC5).
+pub fn drift(tx: &ReadTx<'_>) -> Result<Vec<Drift>, DbError> {
     tx.all(
         "SELECT l.variant_id, l.warehouse_id, l.on_hand, coalesce(m.total, 0), l.reserved, coalesce(r.total, 0)
          FROM inventory_level l
@@ -519,6 +536,15 @@ pub fn drift(tx: &ReadTx<'_>) -> Result<Vec<(VariantId, WarehouseId, i64, i64, i
                 ON r.variant_id = l.variant_id AND r.warehouse_id = l.warehouse_id
          WHERE l.on_hand <> coalesce(m.total, 0) OR l.reserved <> coalesce(r.total, 0) LIMIT 1000",
         [],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
+        |row| {
+            Ok(Drift {
+                variant: row.get(0)?,
+                warehouse: row.get(1)?,
+                on_hand: row.get(2)?,
+                moved: row.get(3)?,
+                reserved: row.get(4)?,
+                promised: row.get(5)?,
+            })
+        },
     )
 }

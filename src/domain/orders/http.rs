@@ -518,7 +518,7 @@ fn check(body: OrderBody) -> Result<Checked, Fault> {
         let detail = "`external_id` has 1 to 100 characters and no control characters.";
         complain(&mut faults, "/external_id".to_owned(), "invalid_text", detail);
     }
-    let customer = body.customer.and_then(|customer| check_customer(&mut faults, customer));
+    let customer = body.customer.map(|customer| check_customer(&mut faults, customer));
     if !faults.is_empty() {
         return Err(Fault::fields(faults));
     }
@@ -562,7 +562,7 @@ fn check_line(
     Some((line.variant_id, line.sku, quantity?, price.ok()?))
 }
 
-fn check_customer(faults: &mut Vec<FieldFault>, customer: OrderBodyCustomer) -> Option<NewCustomer> {
+fn check_customer(faults: &mut Vec<FieldFault>, customer: OrderBodyCustomer) -> NewCustomer {
     let OrderBodyCustomer { email, name } = customer;
     if let Some(email) = &email {
         let is_address = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
@@ -574,7 +574,7 @@ fn check_customer(faults: &mut Vec<FieldFault>, customer: OrderBodyCustomer) -> 
         let detail = "`name` has at most 300 characters and no control characters.";
         complain(faults, "/customer/name".to_owned(), "invalid_text", detail);
     }
-    Some(NewCustomer { email, name, phone: None })
+    NewCustomer { email, name, phone: None }
 }
 
 fn build(cx: &mut Cx<'_>, checked: &Checked) -> Result<(NewOrder, NewAttempt), Fault> {

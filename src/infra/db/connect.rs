@@ -30,6 +30,7 @@ pub enum Role {
 /// Opens `path` for `role`, making the file when the writer opens one that does not exist.
 ///
 /// `unix-excl` keeps strangers out and needs no `-shm` file, so that reading works on a full disk.
+#[expect(clippy::disallowed_methods, reason = "the one door to files")]
 pub fn open_connection(path: &Path, role: Role) -> Result<Connection, DbError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(DbError::WrongFile(format!(

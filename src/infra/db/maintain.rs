@@ -46,7 +46,10 @@ fn run<C: Companion>(files: &Weak<Files<C>>, stopped: &(Mutex<bool>, Condvar)) {
     let mut moved_to: std::collections::HashMap<crate::base::id::TenantId, u64> = std::collections::HashMap::new();
     loop {
         let mut stop = stopped.0.lock();
-        if *stop || (stopped.1.wait_for(&mut stop, LOOK_EVERY).timed_out() && *stop) {
+        if !*stop {
+            stopped.1.wait_for(&mut stop, LOOK_EVERY);
+        }
+        if *stop {
             return;
         }
         drop(stop);

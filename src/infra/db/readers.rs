@@ -72,6 +72,7 @@ impl Readers {
     }
 
     /// Reads on the calling thread, which may block for a connection.
+    #[expect(clippy::disallowed_methods, reason = "the limit of a read is a span, not a time")]
     pub(super) fn read_now<T, E: From<DbError>>(&self, act: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut connection = self.pool.get().map_err(|_timeout| DbError::Overloaded)?;
         let deadline = Instant::now().checked_add(READ_MAX);

@@ -105,9 +105,8 @@ impl<C: Companion> Batch<'_, C> {
             Err(panic) => DbError::Panicked(panic_text(panic.as_ref())).into(),
         };
         self.companion.rewind(mark);
-        if self.tx.is_lost() {
-            self.trouble = Some(Trouble::Lost);
-        } else if self.tx.run("ROLLBACK TO command", []).and_then(|_| self.tx.run("RELEASE command", [])).is_err() {
+        let undone = |tx: &WriteTx<'_>| tx.run("ROLLBACK TO command", []).and_then(|_| tx.run("RELEASE command", []));
+        if self.tx.is_lost() || undone(&self.tx).is_err() {
             self.trouble = Some(Trouble::Lost);
         }
         Err(failure)

@@ -100,7 +100,7 @@ impl Guarded {
             match tokio::time::timeout(ADDRESS_TRY, TcpStream::connect(SocketAddr::new(address, port))).await {
                 Ok(Ok(stream)) => {
                     // Small requests wait for no acknowledgement; that it cannot be set is no reason to give up.
-                    let _ = stream.set_nodelay(true);
+                    stream.set_nodelay(true).unwrap_or_default();
                     return Ok(TokioIo::new(stream));
                 }
                 Ok(Err(error)) => {

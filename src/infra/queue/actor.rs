@@ -123,7 +123,7 @@ impl Actor {
 
     fn turn(&mut self, messages: &Receiver<Message>) -> ControlFlow<()> {
         let first = match self.wait() {
-            None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => messages.recv().map_err(|_closed| RecvTimeoutError::Disconnected),
             Some(span) => messages.recv_timeout(span),
         };
         match first {

@@ -40,7 +40,7 @@ impl SledIndex {
         let Some(value) = self.db.get(ticket_key(ticket))? else {
             return Ok(None);
         };
-        let bytes: [u8; 8] = value.as_ref().try_into().map_err(|_| odd("a due time"))?;
+        let bytes: [u8; 8] = value.as_ref().try_into().map_err(|_length| odd("a due time"))?;
         Ok(Some(Timestamp(unsortable(bytes))))
     }
 }

@@ -83,6 +83,13 @@ pub struct Peer {
     pub is_secure: bool,
 }
 
+/// What the gate learnt of a request on its way.
+#[derive(Default)]
+struct Seen {
+    left: Option<Left>,
+    tenant: Option<Arc<Tenant>>,
+}
+
 impl Gate {
     /// A gate over the product's parts.
     pub fn new(shared: Arc<Shared>, keeper: Arc<dyn Gatekeeper>, config: &WebConfig) -> Arc<Self> {
@@ -157,9 +164,8 @@ impl Gate {
         let span = tracing::info_span!("request", rid = %meta.rid, trace_id = %meta.trace, op = route.name);
         let method = request.method().clone();
         let if_none_match = request.headers().get(header::IF_NONE_MATCH).cloned();
-        let mut left = None;
-        let mut tenant = None;
-        let outcome = self.pass(&route, parameters, request, &meta, &mut left, &mut tenant).instrument(span).await;
+        let mut seen = Seen::default();
+        let outcome = self.pass(&route, parameters, request, &meta, &mut seen).instrument(span).await;
         let mut response = match outcome {
             Ok(answer) => answer.into_response(),
             Err(fault) => fault_response(&fault, &meta.rid),
@@ -168,8 +174,8 @@ impl Gate {
             response = not_modified(response, if_none_match.as_ref()).await;
         }
         let elapsed = self.shared.clock.monotonic().saturating_sub(started);
-        record(&route, &response, elapsed, &meta, tenant.as_deref());
-        finish(response, &meta, left)
+        record(&route, &response, elapsed, &meta, seen.tenant.as_deref());
+        finish(response, &meta, seen.left)
     }
 
     async fn pass(
@@ -178,14 +184,13 @@ impl Gate {
         parameters: HashMap<String, String>,
         request: Request,
         meta: &RequestMeta,
-        left: &mut Option<Left>,
-        tenant: &mut Option<Arc<Tenant>>,
+        seen: &mut Seen,
     ) -> Result<Answer, Fault> {
         let (parts, body) = request.into_parts();
         let unknown = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_secure: false };
         let peer = parts.extensions.get::<Peer>().copied().unwrap_or(unknown);
         if matches!(route.class, Class::Public | Class::SignIn) {
-            *left = Some(self.limiter.take(route.class, Counted::Address(peer.address))?);
+            seen.left = Some(self.limiter.take(route.class, Counted::Address(peer.address))?);
         }
         let admission = match route.access {
             Access::Signature => None,
@@ -197,14 +202,14 @@ impl Gate {
             },
         };
         if let Some(admission) = &admission {
-            *tenant = Some(Arc::clone(&admission.tenant));
+            seen.tenant = Some(Arc::clone(&admission.tenant));
         }
-        self.check(route, &parts.method, &parts.headers, admission.as_ref(), left)?;
+        self.check(route, &parts.method, &parts.headers, admission.as_ref(), &mut seen.left)?;
         let bytes = read_body(route, &parts.headers, body).await?;
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let scope = match admission {
             None => None,
-            Some(admission) => Some(self.scope(route, &parts.method, &parts, meta, admission, &bytes).await?),
+            Some(admission) => Some(self.scope(route, &parts, meta, admission, &bytes).await?),
         };
         let call = Call {
             shared: Arc::clone(&self.shared),
@@ -271,7 +276,6 @@ impl Gate {
     async fn scope(
         &self,
         route: &Route,
-        method: &Method,
         parts: &axum::http::request::Parts,
         meta: &RequestMeta,
         admission: Admission,
@@ -279,7 +283,7 @@ impl Gate {
     ) -> Result<Scope, Fault> {
         let file = self.shared.tenants.file_async(admission.tenant.id).await?;
         let key = match parts.headers.get("idempotency-key") {
-            Some(value) if matches!(*method, Method::POST | Method::PATCH) => {
+            Some(value) if matches!(parts.method, Method::POST | Method::PATCH) => {
                 let value = value.to_str().unwrap_or_default();
                 let path = parts.extensions.get::<MatchedPath>().map_or(route.path, |_| parts.uri.path());
                 Some(Key::new(admission.actor, route.method, path, once::parse_header(value)?, body))
@@ -364,9 +368,13 @@ fn record(route: &Route, response: &Response, elapsed: Duration, meta: &RequestM
     metrics::histogram!("bodega_http_request_duration_seconds", "op" => route.name).record(elapsed.as_secs_f64());
     metrics::counter!("bodega_http_requests_total", "op" => route.name, "status" => class).increment(1);
     let us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-    if let Some(tenant) = tenant { tracing::info!(
-        rid = %meta.rid, trace_id = %meta.trace, tenant_id = %tenant.id, op = route.name, status, us, "request"
-    ); } else { tracing::info!(rid = %meta.rid, trace_id = %meta.trace, op = route.name, status, us, "request") }
+    if let Some(tenant) = tenant {
+        tracing::info!(
+            rid = %meta.rid, trace_id = %meta.trace, tenant_id = %tenant.id, op = route.name, status, us, "request"
+        );
+    } else {
+        tracing::info!(rid = %meta.rid, trace_id = %meta.trace, op = route.name, status, us, "request")
+    }
 }
 
 /// Headers that every answer carries.

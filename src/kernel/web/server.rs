@@ -52,6 +52,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await.is_ok()
 }
 
+#[expect(clippy::disallowed_methods, reason = "bounded by the places, and the drain waits for what is watched")]
 fn connect(
     stream: TcpStream,
     address: SocketAddr,

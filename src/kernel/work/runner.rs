@@ -309,26 +309,39 @@ fn finish(cx: &mut Cx<'_>, job: &JobRow, policy: &Policy, outcome: Outcome) -> R
         Outcome::Retry(error) => match policy.wait_after(job.attempts.saturating_add(1)) {
             Some(wait) => {
                 let due = now.plus(wait);
-                store::job_again(cx.tx(), job.seq, due, true, None, &error, now)?;
+                again(cx, job.seq, due, true, None, &error)?;
                 attempt(cx, job, 1, name, Some(error))?;
                 Ok(Settle::Again(due))
             }
-            None => bury(cx, job, error),
+            None => bury(cx, job, &error),
         },
         Outcome::Park { reason, .. } => {
             let since = job.waiting_since.unwrap_or(now);
             if job.waiting_since.is_none() {
                 attempt(cx, job, 0, name, Some(reason.clone()))?;
             }
-            store::job_again(cx.tx(), job.seq, job.due, false, Some(since), &reason, now)?;
+            again(cx, job.seq, job.due, false, Some(since), &reason)?;
             Ok(Settle::Again(job.due))
         }
         Outcome::Later { reason, due } => {
-            store::job_again(cx.tx(), job.seq, due, false, None, &reason, now)?;
+            again(cx, job.seq, due, false, None, &reason)?;
             Ok(Settle::Again(due))
         }
-        Outcome::Dead(error) => bury(cx, job, error),
+        Outcome::Dead(error) => bury(cx, job, &error),
     }
+}
+
+/// Puts a job back.
+fn again(
+    cx: &Cx<'_>,
+    seq: i64,
+    due: Timestamp,
+    is_burned: bool,
+    waiting_since: Option<Timestamp>,
+    error: &str,
+) -> Result<(), Fault> {
+    let back = store::JobBack { seq, due, is_burned, waiting_since, error };
+    Ok(store::job_again(cx.tx(), &back, cx.now())?)
 }
 
 fn attempt(cx: &Cx<'_>, job: &JobRow, burned: i64, outcome: &str, error: Option<String>) -> Result<(), Fault> {
@@ -343,9 +356,9 @@ fn attempt(cx: &Cx<'_>, job: &JobRow, burned: i64, outcome: &str, error: Option<
     Ok(())
 }
 
-fn bury(cx: &mut Cx<'_>, job: &JobRow, error: String) -> Result<Settle, Fault> {
-    store::job_dead(cx.tx(), job.seq, &error, cx.now())?;
-    attempt(cx, job, 1, "dead", Some(error.clone()))?;
+fn bury(cx: &mut Cx<'_>, job: &JobRow, error: &str) -> Result<Settle, Fault> {
+    store::job_dead(cx.tx(), job.seq, error, cx.now())?;
+    attempt(cx, job, 1, "dead", Some(error.to_owned()))?;
     let body = serde_json::json!({ "kind": job.kind, "subject": job.subject, "label": job.label, "error": error });
     cx.record(Fact::new("job.dead_lettered", Entity::Job, job.id, &body)?)?;
     Ok(Settle::Forget)
@@ -358,7 +371,7 @@ fn recover_step(cx: &mut Cx<'_>, boot: i64) -> Result<u32, Fault> {
         let error = "the process ended during the run".to_owned();
         attempt(cx, &job, 0, "lost", Some(error.clone()))?;
         if job.lease_losses.saturating_add(1) >= LEASE_LOSSES_MAX {
-            bury(cx, &job, format!("{error}, {LEASE_LOSSES_MAX} times"))?;
+            bury(cx, &job, &format!("{error}, {LEASE_LOSSES_MAX} times"))?;
         }
     }
     Ok(count)

@@ -175,7 +175,7 @@ fn insert_stock(
     let id = product_id(id);
     let offer = world.visible(&id, now).ok_or_else(|| no_product(&id))?.offer_id.clone();
     let body = stock_json(config, &id, &store, &attributes);
-    world.put_stock(&id, &offer, &store, attributes, now, asked.request_id);
+    world.put_stock((&id, &offer), &store, attributes, now, asked.request_id);
     Ok(ok(body))
 }
 

@@ -145,8 +145,7 @@ impl World {
     /// Replaces the stock record of a product in a store, and notes an effect when it differs from what stood there.
     pub(super) fn put_stock(
         &mut self,
-        id: &str,
-        offer_id: &str,
+        (id, offer_id): (&str, &str),
         store: &str,
         attributes: Map<String, Value>,
         at: Timestamp,

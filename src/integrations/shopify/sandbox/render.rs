@@ -34,12 +34,17 @@ fn escape(out: &mut String, text: &str) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
+                put(out, format_args!("\\u{:04x}", u32::from(c)));
             }
             other => out.push(other),
         }
     }
     out.push('"');
+}
+
+/// Writes into memory, which cannot fail.
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).unwrap_or_default();
 }
 
 impl Object<'_> {
@@ -56,7 +61,7 @@ impl Object<'_> {
 
     /// A value that is JSON already: a number, true, false, `[]`.
     fn raw(&mut self, key: &str, value: impl Display) {
-        let _ = write!(self.key(key), "{value}");
+        put(self.key(key), format_args!("{value}"));
     }
 
     fn null(&mut self, keys: &[&str]) {
@@ -70,14 +75,16 @@ impl Object<'_> {
     }
 
     fn money(&mut self, key: &str, cents: i64) {
-        let _ = write!(self.key(key), "\"{}.{:02}\"", cents / 100, cents % 100);
+        put(self.key(key), format_args!("\"{}.{:02}\"", cents / 100, cents % 100));
     }
 
     fn set(&mut self, key: &str, cents: i64) {
         let (whole, rest) = (cents / 100, cents % 100);
-        let _ = write!(
+        put(
             self.key(key),
-            r#"{{"shop_money":{{"amount":"{whole}.{rest:02}","currency_code":"EUR"}},"presentment_money":{{"amount":"{whole}.{rest:02}","currency_code":"EUR"}}}}"#
+            format_args!(
+                r#"{{"shop_money":{{"amount":"{whole}.{rest:02}","currency_code":"EUR"}},"presentment_money":{{"amount":"{whole}.{rest:02}","currency_code":"EUR"}}}}"#
+            ),
         );
     }
 

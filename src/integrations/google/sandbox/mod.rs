@@ -91,6 +91,7 @@ pub(crate) struct Reply {
 
 impl GoogleSandbox {
     /// Starts a sandbox. Fails when its address is taken, is not on this machine, or the key in the binary is damaged.
+    #[expect(clippy::disallowed_methods, reason = "the emulator is a server of its own; it stops with its handle")]
     pub async fn start(config: SandboxConfig) -> io::Result<Self> {
         if !config.listen.ip().is_loopback() {
             return Err(io::Error::other("a sandbox listens on this machine only"));
@@ -165,7 +166,7 @@ impl Shared {
         self.offline.send_replace(offline);
         let mut applied = self.applied.clone();
         // An error means that the server has stopped, and then there is nothing to wait for.
-        let _ = applied.wait_for(|now| *now == offline).await;
+        drop(applied.wait_for(|now| *now == offline).await);
     }
 
     async fn control(&self, method: &Method, path: &[&str], body: &[u8]) -> Reply {

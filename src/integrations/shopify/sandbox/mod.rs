@@ -172,6 +172,7 @@ impl ShopifySandbox {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let routes = control::routes(Arc::clone(&shared));
+        #[expect(clippy::disallowed_methods, reason = "the emulator is a server of its own; it stops with its handle")]
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
                 tracing::error!(%error, "the Shopify emulator stopped");
@@ -318,6 +319,7 @@ impl Shared {
             }
             tally.late += 1;
             let (shared, faults) = (Arc::clone(self), faults.clone());
+            #[expect(clippy::disallowed_methods, reason = "what is late must not hold up the others")]
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(faults.late_ms)).await;
                 shared.send(copy, &faults).await;
@@ -375,7 +377,7 @@ impl Shared {
             let response = self.client.request(request).await.ok()?;
             let status = response.status();
             // The answer is read so that the connection can be used again.
-            let _ = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+            drop(Limited::new(response.into_body(), ANSWER_MAX).collect().await);
             Some(status)
         };
         tokio::time::timeout(ANSWER_WITHIN, answer).await.ok().flatten()

@@ -241,6 +241,11 @@ pub fn jobs_count(tx: &ReadTx<'_>) -> Result<Vec<(String, String, i64)>, DbError
     )
 }
 
+/// When the oldest open job of a kind was asked for.
+pub fn jobs_oldest(tx: &ReadTx<'_>, kind: &str) -> Result<Option<Timestamp>, DbError> {
+    tx.value("SELECT min(created_ms) FROM outbox WHERE kind = ?1 AND state IN ('ready', 'running', 'waiting')", [kind])
+}
+
 /// A worker takes the job. False when it is closed.
 pub fn job_start(tx: &WriteTx<'_>, seq: i64, boot: i64, now: Timestamp) -> Result<bool, DbError> {
     let changed = tx.run(

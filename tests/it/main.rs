@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "the harness has real deadlines, settings and tasks")]
 
 mod browser;
+mod feeds;
 mod harness;
 mod powercut;
 mod tidy;

@@ -7,6 +7,7 @@ use crate::base::money::Money;
 use crate::base::quantity::Quantity;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The answer of a port, some time.
@@ -200,4 +201,11 @@ pub trait FeedPort: Send + Sync {
 
     /// Reads how many calls are left.
     fn quotas<'a>(&'a self, account: &'a FeedAccount, context: &'a PushContext) -> PushFuture<'a, Vec<Quota>>;
+}
+
+/// Makes ports: the wiring knows which vendor stands behind an endpoint.
+pub trait FeedPorts: Send + Sync {
+    /// The port at `endpoint` that signs with `credentials_json`, or a sentence that says why there can be none. Makes no call. The port keeps its
+    /// token, so that callers keep the port.
+    fn port(&self, endpoint: &str, credentials_json: &str) -> Result<Arc<dyn FeedPort>, String>;
 }

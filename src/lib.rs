@@ -1,7 +1,9 @@
 #![doc = "bodega: a store's whole back office in one binary. `ARCHITECTURE.md` is the map of this source."]
 
+pub mod app;
 pub mod base;
 pub mod domain;
 pub mod infra;
 pub mod integrations;
 pub mod kernel;
+pub mod surface;

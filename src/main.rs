@@ -1,3 +1,8 @@
-//! Hands over to the library, so that tests reach everything.
+//! The `bodega` binary: parses arguments and hands over.
 
-fn main() {}
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bodega::app::run::run(bodega::surface::cli::Cli::parse())
+}

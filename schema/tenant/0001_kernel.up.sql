@@ -65,6 +65,7 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE UNIQUE INDEX outbox_open ON outbox (kind, subject) WHERE state IN ('ready', 'running', 'waiting');
 CREATE INDEX outbox_dead ON outbox (seq) WHERE state = 'dead';
+CREATE INDEX outbox_dead_subject ON outbox (kind, subject) WHERE state = 'dead';
 CREATE INDEX outbox_finished ON outbox (finished_ms) WHERE finished_ms IS NOT NULL;
 
 -- Runs that did not simply succeed.

@@ -24,8 +24,19 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// JSON.
     pub body: Bytes,
+    /// What is kept under the key in place of `body`, for answers that show a secret once (D6).
+    pub recorded: Option<Bytes>,
     /// Whether it was recorded by an earlier request.
     pub is_replay: bool,
+}
+
+impl Reply {
+    /// An answer that shows a secret: a replay gives `recorded` instead, in which the secret is masked (D6).
+    #[must_use]
+    pub fn recorded_as(mut self, recorded: Bytes) -> Self {
+        self.recorded = Some(recorded);
+        self
+    }
 }
 
 /// A key in its scope, with the fingerprint of the request it came with.

@@ -251,7 +251,8 @@ fn once_in_batch(
 }
 
 fn sealed(reply: &Reply, key: &Key, surroundings: &Surroundings) -> Result<OnceRow, Fault> {
-    let body = surroundings.key.seal(&key.scope, &reply.body).map_err(|error| Fault::broken(error.to_string()))?;
+    let kept = reply.recorded.as_ref().unwrap_or(&reply.body);
+    let body = surroundings.key.seal(&key.scope, kept).map_err(|error| Fault::broken(error.to_string()))?;
     let headers = serde_json::to_string(&reply.headers).map_err(|error| Fault::broken(error.to_string()))?;
     Ok(OnceRow { fingerprint: key.fingerprint, status: reply.status, headers, body })
 }
@@ -262,5 +263,5 @@ fn replay(row: &OnceRow, key: &Key, surroundings: &Surroundings) -> Result<Reply
     }
     let body = surroundings.key.open(&key.scope, &row.body).map_err(|error| Fault::broken(error.to_string()))?;
     let headers = serde_json::from_str(&row.headers).map_err(|error| Fault::broken(error.to_string()))?;
-    Ok(Reply { status: row.status, headers, body: body.into(), is_replay: true })
+    Ok(Reply { status: row.status, headers, body: body.into(), recorded: None, is_replay: true })
 }

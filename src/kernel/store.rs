@@ -110,6 +110,23 @@ pub fn journal_before(tx: &ReadTx<'_>, seq: i64, entity: Option<Id>, limit: u32)
     }
 }
 
+/// Rows before `seq` whose kind begins with `prefix`, newest first; of one entity if given. No index helps without an entity: for the
+/// blocking pool.
+pub fn journal_search(
+    tx: &ReadTx<'_>,
+    seq: i64,
+    entity: Option<Id>,
+    prefix: &str,
+    limit: u32,
+) -> Result<Vec<JournalRow>, DbError> {
+    let narrow = if entity.is_some() { "j.entity_id = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT {JOURNAL_COLUMNS} WHERE {narrow} AND j.seq < ?2 AND substr(j.kind, 1, length(?3)) = ?3
+         ORDER BY j.seq DESC LIMIT ?4"
+    );
+    tx.all(&sql, (entity.as_ref().map(Id::as_bytes), seq, prefix, limit), journal_row)
+}
+
 /// The first row of `kind` about `entity` after `seq`.
 pub fn journal_next_of(tx: &ReadTx<'_>, entity: Id, kind: &str, seq: i64) -> Result<Option<JournalRow>, DbError> {
     let sql = format!(
@@ -195,6 +212,18 @@ pub fn job_get(tx: &ReadTx<'_>, seq: i64) -> Result<Option<JobRow>, DbError> {
 /// One job by its public id.
 pub fn job_find(tx: &ReadTx<'_>, id: JobId) -> Result<Option<JobRow>, DbError> {
     tx.one(&format!("SELECT {JOB_COLUMNS} WHERE id = ?1"), [id], job_row)
+}
+
+/// The newest job about a subject: an open one, or else the last dead one.
+pub fn job_of_subject(tx: &ReadTx<'_>, kind: &str, subject: &str) -> Result<Option<JobRow>, DbError> {
+    let open = format!(
+        "SELECT {JOB_COLUMNS} WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')"
+    );
+    if let Some(job) = tx.one(&open, (kind, subject), job_row)? {
+        return Ok(Some(job));
+    }
+    let dead = format!("SELECT {JOB_COLUMNS} WHERE state = 'dead' AND kind = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1");
+    tx.one(&dead, (kind, subject), job_row)
 }
 
 /// Which jobs a list shows.

@@ -9,8 +9,10 @@
 #![expect(clippy::indexing_slicing, clippy::string_slice, reason = "what is not there fails the test")]
 #![expect(clippy::disallowed_methods, reason = "the harness has real deadlines, settings and tasks")]
 
+mod auth;
 mod browser;
 mod feeds;
+mod catalog;
 mod harness;
 mod powercut;
 mod tidy;

@@ -23,6 +23,14 @@ pub use writer::{Batch, Companion, Lane, QUEUE_MAX, Work, Writer};
 use crate::base::error::{Kind, Problem};
 use std::time::Duration;
 
+/// Reads on a connection of a stopped store, for the verbs of the command line.
+pub fn read_on<T, E: From<DbError>>(
+    connection: &rusqlite::Connection,
+    act: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    act(&ReadTx::new(connection))
+}
+
 /// What can go wrong between a command and its file.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {

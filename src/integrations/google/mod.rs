@@ -2,12 +2,15 @@
 //!
 //! Content API for Shopping is not spoken: it is switched off. There is no live sandbox of Google's; [`sandbox`] stands in for it.
 
+mod clients;
 pub mod errors;
 pub mod sandbox;
 #[cfg(test)]
 mod tests;
 pub mod token;
 pub mod wire;
+
+pub use clients::GoogleClients;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::domain::feeds::port::{
@@ -46,6 +49,11 @@ impl GoogleEndpoints {
     pub fn sandbox(url: &str) -> Result<Self, EndpointError> {
         let endpoint = Endpoint::sandbox(url)?;
         Ok(Self { api: endpoint.clone(), oauth: endpoint })
+    }
+
+    /// The address of the API, under which a store's connection is kept.
+    pub fn api_url(&self) -> String {
+        self.api.url()
     }
 }
 

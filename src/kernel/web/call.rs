@@ -166,7 +166,7 @@ pub fn page_number(page: &PageRequest) -> Result<Option<i64>, Fault> {
 pub fn json_reply(status: u16, value: &impl Serialize) -> Result<Reply, Fault> {
     let body = serde_json::to_vec(value).map_err(|error| Fault::broken(error.to_string()))?;
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Ok(Reply { status, headers, body: body.into(), is_replay: false })
+    Ok(Reply { status, headers, body: body.into(), recorded: None, is_replay: false })
 }
 
 /// JSON as an answer.
@@ -176,7 +176,7 @@ pub fn json(status: u16, value: &impl Serialize) -> Result<Answer, Fault> {
 
 /// An answer without a body.
 pub const fn no_content() -> Answer {
-    Answer::Reply(Reply { status: 204, headers: Vec::new(), body: Bytes::new(), is_replay: false })
+    Answer::Reply(Reply { status: 204, headers: Vec::new(), body: Bytes::new(), recorded: None, is_replay: false })
 }
 
 /// Nothing of this id in this store.

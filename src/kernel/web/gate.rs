@@ -189,9 +189,12 @@ impl Gate {
         }
         let admission = match route.access {
             Access::Signature => None,
-            Access::Public | Access::SignedIn | Access::Needs(_) => {
-                self.keeper.admit(&self.shared, &parts.headers).await?
-            }
+            Access::SignedIn | Access::Needs(_) => self.keeper.admit(&self.shared, &parts.headers).await?,
+            // A browser sends the cookie of a session that has ended unasked: it must still reach the sign-in.
+            Access::Public => match self.keeper.admit(&self.shared, &parts.headers).await {
+                Err(fault) if fault.kind == Kind::Unauthenticated => None,
+                other => other?,
+            },
         };
         if let Some(admission) = &admission {
             *tenant = Some(Arc::clone(&admission.tenant));
@@ -331,7 +334,10 @@ async fn not_modified(response: Response, if_none_match: Option<&HeaderValue>) -
         return Response::from_parts(parts, Body::empty());
     };
     let hash = crate::infra::vault::sha256(&[&bytes]);
-    let tag = format!("\"{}\"", data_encoding::HEXLOWER.encode(hash.first_chunk::<12>().map_or(&[][..], |h| &h[..])));
+    let hash = data_encoding::HEXLOWER.encode(hash.first_chunk::<12>().map_or(&[][..], |h| &h[..]));
+    // A version that the handler gave stays readable in front: `If-Match` is compared with it, `If-None-Match` with all of it.
+    let version = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(|tag| tag.trim_matches('"'));
+    let tag = version.map_or_else(|| format!("\"{hash}\""), |version| format!("\"{version}-{hash}\""));
     let same = if_none_match
         .and_then(|value| value.to_str().ok())
         .is_some_and(|given| given == "*" || given.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));

@@ -113,5 +113,5 @@ pub fn render_as(status: u16, title: &str, fault: &Fault, rid: &str) -> Reply {
     }
     // A document of strings and a number always serialises.
     let body = serde_json::to_vec(&document).unwrap_or_default();
-    Reply { status, headers, body: body.into(), is_replay: false }
+    Reply { status, headers, body: body.into(), recorded: None, is_replay: false }
 }

@@ -130,6 +130,15 @@ impl Route {
         Self::new("PUT", path, name, access, handler)
     }
 
+    /// A change of some fields.
+    pub fn patch<F, R>(path: &'static str, name: &'static str, access: Access, handler: F) -> Self
+    where
+        F: Fn(Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        Self::new("PATCH", path, name, access, handler)
+    }
+
     /// A removal.
     pub fn delete<F, R>(path: &'static str, name: &'static str, access: Access, handler: F) -> Self
     where

@@ -200,9 +200,7 @@ async fn list(runner: Arc<Runner>, call: Call, only: Option<JobState>) -> Result
     let filter = JobFilter { state, kind: query.kind, before: page_number(&wanted)? };
     let scope = call.scope()?;
     let limit = wanted.limit.saturating_add(1);
-    let rows = scope
-        .read(Permission::JobRead, |tx| store::jobs_list(tx, &filter, limit).map_err(Fault::from))
-        .await?;
+    let rows = scope.read(Permission::JobRead, |tx| store::jobs_list(tx, &filter, limit).map_err(Fault::from)).await?;
     let tenant = scope.tenant().id;
     let paused = runner.queue().paused().await;
     let page = Page::cut(rows, wanted.limit, |row| row.seq.to_be_bytes().to_vec()).map(|row| {

@@ -346,7 +346,7 @@ fn attempt(cx: &Cx<'_>, job: &JobRow, burned: i64, outcome: &str, error: Option<
 fn bury(cx: &mut Cx<'_>, job: &JobRow, error: String) -> Result<Settle, Fault> {
     store::job_dead(cx.tx(), job.seq, &error, cx.now())?;
     attempt(cx, job, 1, "dead", Some(error.clone()))?;
-    let body = serde_json::json!({ "kind": job.kind, "label": job.label, "error": error });
+    let body = serde_json::json!({ "kind": job.kind, "subject": job.subject, "label": job.label, "error": error });
     cx.record(Fact::new("job.dead_lettered", Entity::Job, job.id, &body)?)?;
     Ok(Settle::Forget)
 }

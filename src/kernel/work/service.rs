@@ -66,10 +66,7 @@ pub fn discard_in(cx: &mut Cx<'_>, id: JobId, reason: &str) -> Result<JobRow, Fa
 }
 
 /// One job with its runs.
-pub fn job_get(
-    tx: &ReadTx<'_>,
-    id: JobId,
-) -> Result<Option<(JobRow, Vec<crate::kernel::outbox::AttemptRow>)>, Fault> {
+pub fn job_get(tx: &ReadTx<'_>, id: JobId) -> Result<Option<(JobRow, Vec<crate::kernel::outbox::AttemptRow>)>, Fault> {
     let Some(job) = store::job_find(tx, id)? else { return Ok(None) };
     let attempts = store::attempts_of(tx, job.seq)?;
     Ok(Some((job, attempts)))

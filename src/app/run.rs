@@ -1,0 +1,263 @@
+//! The verbs of the command line, carried out.
+
+use super::demo::{self, Announcement, DemoSetup};
+use super::{App, Setup};
+use crate::base::clock::{Clock, SystemClock, Timestamp};
+use crate::base::error::{Fault, Kind};
+use crate::base::id::Entropy;
+use crate::infra::config::{Config, LimitSettings};
+use crate::infra::db::{CONTROL, DbError, Role, TENANT, migrate_up, open_connection};
+use crate::infra::queue::Backend;
+use crate::infra::telemetry;
+use crate::infra::vault::SystemEntropy;
+use crate::integrations::google::GoogleEndpoints;
+use crate::kernel::journal;
+use crate::kernel::web::limits::Limits;
+use crate::surface::cli::{Audit, Cli, Demo, Serve, Verb};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Exit codes (API conventions): fine, failed.
+const FAILED: u8 = 1;
+
+/// Runs a command line.
+pub fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Verb::Demo(arguments) => on_runtime(run_demo(arguments)),
+        Verb::Serve(arguments) => on_runtime(run_serve(arguments)),
+        Verb::Audit(Audit::Verify { data, json }) => verify(&data, json),
+        Verb::Openapi => on_runtime(print_openapi()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(fault) => {
+            complain(&fault.detail);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<bool, Fault>>) -> Result<bool, Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("web")
+        .build()
+        .map_err(|error| Fault::broken(error.to_string()))?;
+    runtime.block_on(work)
+}
+
+fn complain(text: &str) {
+    // Nobody can be told when standard error is closed.
+    drop(writeln!(std::io::stderr(), "bodega: {text}"));
+}
+
+fn say(text: &str) -> Result<(), Fault> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| Fault::broken(error.to_string()))
+}
+
+/// Cancelled on SIGTERM and SIGINT.
+fn stop_on_signals(stop: CancellationToken) -> Result<(), Fault> {
+    let listen = |kind| signal(kind).map_err(|error| Fault::broken(error.to_string()));
+    let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+fn parts() -> (Arc<dyn Clock>, Arc<dyn Entropy>) {
+    (Arc::new(SystemClock::starting_at(Timestamp(0))), Arc::new(SystemEntropy::default()))
+}
+
+const fn limits(settings: LimitSettings) -> Limits {
+    let LimitSettings { public, sign_in, api, channel, bad_signature } = settings;
+    Limits { public, sign_in, api, channel, bad_signature }
+}
+
+/// A temporary folder that goes with the demo.
+struct TemporaryFolder(PathBuf);
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            complain(&format!("the temporary folder {} could not be removed: {error}", self.0.display()));
+        }
+    }
+}
+
+async fn run_demo(arguments: Demo) -> Result<bool, Fault> {
+    if !arguments.listen.ip().is_loopback() && !arguments.expose {
+        let detail = format!("{} can be reached by others: add --expose if that is meant", arguments.listen);
+        return Err(Fault::new(Kind::Refused, "not_loopback", detail));
+    }
+    let config = Config::load(None).map_err(|error| Fault::new(Kind::Refused, "settings", error.to_string()))?;
+    let _logs = telemetry::start_logs(&config.log);
+    drop(telemetry::registry());
+    let (clock, entropy) = parts();
+    let temporary;
+    let data = match arguments.data {
+        Some(folder) => folder,
+        None => {
+            let mut name = [0; 8];
+            entropy.fill(&mut name);
+            let name = format!("bodega-demo-{}", data_encoding::HEXLOWER.encode(&name));
+            temporary = TemporaryFolder(std::env::temp_dir().join(name));
+            temporary.0.clone()
+        }
+    };
+    let demo = demo::open(DemoSetup {
+        data,
+        listen: arguments.listen,
+        seed: arguments.seed,
+        clock,
+        entropy,
+        limits: limits(config.limits),
+        backend: backend(&config.queue.backend)?,
+    })
+    .await?;
+    stop_on_signals(demo.app.stop_token().clone())?;
+    demo.app.start_work();
+    if arguments.json {
+        let line = serde_json::to_string(&demo.announcement).map_err(|error| Fault::broken(error.to_string()))?;
+        say(&line)?;
+    } else {
+        say(&in_words(&demo.announcement))?;
+    }
+    Ok(demo.app.serve(demo.listener).await)
+}
+
+fn in_words(demo: &Announcement) -> String {
+    let Announcement { url, sign_in_url, api_token, channels, sandboxes, data, .. } = demo;
+    format!(
+        "\nbodega demo: {url}\n\n  Sign in      {sign_in_url}\n               (works once, for 15 minutes)\n  API token    \
+         {api_token}\n  Webhooks     {}\n               secret {}\n  Emulators    Google {}, Shopify {}\n  Data         \
+         {}\n\nStop it with Ctrl-C.\n",
+        channels.shopify.webhook_url,
+        channels.shopify.secret,
+        sandboxes.google,
+        sandboxes.shopify,
+        data.display()
+    )
+}
+
+fn backend(name: &str) -> Result<Backend, Fault> {
+    Backend::named(name).ok_or_else(|| {
+        let detail = format!("queue.backend is `{name}`: it must be sled, sqlite or memory");
+        Fault::new(Kind::Refused, "settings", detail)
+    })
+}
+
+async fn run_serve(arguments: Serve) -> Result<bool, Fault> {
+    let config = Config::load(arguments.config.as_deref())
+        .map_err(|error| Fault::new(Kind::Refused, "settings", error.to_string()))?;
+    let _logs = telemetry::start_logs(&config.log);
+    drop(telemetry::registry());
+    if !config.data.join("box.key").exists() {
+        let detail = format!(
+            "there is no box.key in {}: it seals the store's secrets. Put the key of this data folder there, or begin with `bodega demo`",
+            config.data.display()
+        );
+        return Err(Fault::new(Kind::Refused, "secret_missing", detail));
+    }
+    let (clock, entropy) = parts();
+    let google = GoogleEndpoints::live().map_err(|error| Fault::broken(error.to_string()))?;
+    let setup = Setup {
+        data: config.data.clone(),
+        clock,
+        entropy,
+        limits: limits(config.limits),
+        backend: backend(&config.queue.backend)?,
+        open_files: config.open_files,
+        may_create_key: false,
+        google,
+        is_demo: false,
+    };
+    let app = App::open(setup, |_shared| Vec::new()).await?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Fault::new(Kind::Refused, "address", format!("cannot listen on {}: {error}", config.listen))
+    })?;
+    stop_on_signals(app.stop_token().clone())?;
+    app.start_work();
+    tracing::info!(listen = %config.listen, "serving");
+    Ok(app.serve(listener).await)
+}
+
+/// Walks the chains of a stopped data folder. Fails when one is broken.
+fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
+    let _lock = super::folder::lock(data, data.join("demo").exists())?;
+    let mut all_good = true;
+    for (name, path, schema) in files_of(data)? {
+        let mut connection = open_connection(&path, Role::Writer)?;
+        migrate_up(&mut connection, &path, schema)?;
+        let report = crate::infra::db::read_on(&connection, |tx| journal::verify(tx))?;
+        all_good &= report.broken.is_none();
+        let broken = report.broken.as_ref().map(ToString::to_string);
+        if json {
+            let line = serde_json::json!({ "file": name, "rows": report.rows, "erased": report.erased, "broken": broken });
+            say(&line.to_string())?;
+        } else {
+            let verdict = broken.map_or_else(|| "whole".to_owned(), |text| format!("BROKEN: {text}"));
+            say(&format!("{name}: {} rows, {verdict}", report.rows))?;
+        }
+    }
+    Ok(all_good)
+}
+
+type StoreFile = (String, PathBuf, &'static [crate::infra::db::Migration]);
+
+fn files_of(data: &Path) -> Result<Vec<StoreFile>, Fault> {
+    let mut files = vec![("control".to_owned(), data.join("control.db"), CONTROL)];
+    let listed = |path: &Path| -> Result<Vec<PathBuf>, Fault> {
+        match std::fs::read_dir(path) {
+            Ok(entries) => Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(DbError::from(error).into()),
+        }
+    };
+    for shard in listed(&data.join("tenants"))? {
+        for folder in listed(&shard)? {
+            let path = folder.join("data.db");
+            if path.exists() {
+                let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                files.push((name, path, TENANT));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The document comes from the same table that is served, over a data folder that goes away again.
+async fn print_openapi() -> Result<bool, Fault> {
+    let (clock, entropy) = parts();
+    let mut name = [0; 8];
+    entropy.fill(&mut name);
+    let folder =
+        TemporaryFolder(std::env::temp_dir().join(format!("bodega-openapi-{}", data_encoding::HEXLOWER.encode(&name))));
+    let google = GoogleEndpoints::live().map_err(|error| Fault::broken(error.to_string()))?;
+    let setup = Setup {
+        data: folder.0.clone(),
+        clock,
+        entropy,
+        limits: Limits::default(),
+        backend: Backend::Memory,
+        open_files: 4,
+        may_create_key: true,
+        google,
+        is_demo: false,
+    };
+    let app = App::open(setup, |_shared| Vec::new()).await?;
+    let document = app.openapi();
+    say(&serde_json::to_string_pretty(&document).map_err(|error| Fault::broken(error.to_string()))?)?;
+    Ok(app.close().await)
+}

@@ -1,0 +1,78 @@
+//! Intake: messages become orders.
+
+use super::port::IncomingEvent;
+use super::service::{self, INTAKE, INTAKE_JOB, IntakePayload, Ports};
+use super::store;
+use crate::base::error::{Fault, Kind};
+use crate::infra::queue::Lane;
+use crate::kernel::permit::Permission;
+use crate::kernel::work::handler::INTAKE_LADDER;
+use crate::kernel::work::{Handler, JobRun, Outcome, Policy, Running};
+use std::time::Duration;
+
+/// The lane of [`Intake`].
+pub const INTAKE_LANE: Lane = 1;
+
+/// Works on received messages.
+pub struct Intake {
+    /// The vendors.
+    pub ports: Ports,
+}
+
+impl Handler for Intake {
+    fn policy(&self) -> Policy {
+        Policy {
+            kind: INTAKE_JOB,
+            lane: INTAKE_LANE,
+            ladder: INTAKE_LADDER,
+            concurrency: 64,
+            time_max: Duration::from_secs(30),
+        }
+    }
+
+    fn run<'a>(&'a self, run: &'a JobRun) -> Running<'a> {
+        Box::pin(async move {
+            match self.work(run).await {
+                Ok(outcome) => outcome,
+                // What the rules refuse will be refused again: a person must look.
+                Err(fault) if matches!(fault.kind, Kind::Refused | Kind::Missing | Kind::Malformed) => {
+                    Outcome::Dead(fault.detail)
+                }
+                Err(fault) => fault.into(),
+            }
+        })
+    }
+}
+
+impl Intake {
+    async fn work(&self, run: &JobRun) -> Result<Outcome, Fault> {
+        let id = run.payload::<IntakePayload>()?.message_id;
+        let found = run
+            .scope
+            .read(Permission::ChannelRead, |tx| {
+                let Some(message) = store::message_get(tx, id)? else { return Ok(None) };
+                let Some(channel) = store::channel_get(tx, message.channel)? else { return Ok(None) };
+                let content = store::message_content(tx, id)?;
+                Ok(content.map(|(_, body)| (message, channel.provider, body)))
+            })
+            .await?;
+        let Some((message, provider, body)) = found else { return Ok(Outcome::Done) };
+        if message.state != "received" {
+            return Ok(Outcome::Done);
+        }
+        let Some(port) = self.ports.get(provider.as_str()) else {
+            return Ok(Outcome::Dead(format!("nobody here reads `{provider}`")));
+        };
+        match port.read(&message.topic, &body) {
+            Err(unreadable) => return Ok(Outcome::Dead(unreadable.to_string())),
+            Ok(IncomingEvent::Ignored { reason }) => {
+                run.complete(&INTAKE, move |cx| service::ignore_in(cx, id, &reason)).await?;
+            }
+            Ok(IncomingEvent::Order(order)) => {
+                tracing::info!(external_id = %order.external_id, message = %id, "order received");
+                run.complete(&INTAKE, move |cx| service::take_in(cx, &message, &order)).await?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}

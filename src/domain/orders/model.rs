@@ -1,0 +1,228 @@
+//! What an order is, without a database.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ChannelId, CustomerId, LineId, OrderId, VariantId, WarehouseId};
+use crate::base::money::{Currency, Money, MoneyError};
+use crate::base::quantity::Quantity;
+
+/// Lines that one order may have: with its reservations well below the rows that one command may touch (D7).
+pub const LINES_MAX: usize = 200;
+
+/// How far an order is paid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PaymentStatus {
+    /// Nothing came.
+    Pending,
+    /// Promised.
+    Authorized,
+    /// A part came.
+    PartiallyPaid,
+    /// All came.
+    Paid,
+    /// A part went back.
+    PartiallyRefunded,
+    /// All went back.
+    Refunded,
+    /// The promise lapsed.
+    Voided,
+}
+
+impl PaymentStatus {
+    /// The stored name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Authorized => "authorized",
+            Self::PartiallyPaid => "partially_paid",
+            Self::Paid => "paid",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::Refunded => "refunded",
+            Self::Voided => "voided",
+        }
+    }
+}
+
+/// From where an order comes.
+#[derive(Clone, Debug, Default)]
+pub struct OrderOrigin {
+    /// The channel that sold it; none for the store's own.
+    pub channel: Option<ChannelId>,
+    /// The seller's key of the order.
+    pub external_id: Option<String>,
+    /// What the shopper calls it.
+    pub external_number: Option<String>,
+    /// Its version at the channel.
+    pub external_version: Option<Timestamp>,
+    /// Which warehouses serve it, first to last; all by their priority when empty.
+    pub warehouses: Vec<WarehouseId>,
+}
+
+/// A line that is to be written.
+#[derive(Clone, Debug)]
+pub struct NewLine {
+    /// The channel's key of the line.
+    pub external_id: Option<String>,
+    /// What is sold; none when its SKU is not known here.
+    pub variant: Option<VariantId>,
+    /// SKU as it was sold.
+    pub sku: Option<String>,
+    /// As the shopper saw it.
+    pub title: String,
+    /// Pieces.
+    pub quantity: Quantity,
+    /// Of one piece, before discounts.
+    pub unit_price: Money,
+    /// For all pieces.
+    pub discount: Money,
+    /// For all pieces.
+    pub tax: Money,
+    /// Price less discount, for all pieces.
+    pub total: Money,
+}
+
+/// Sums of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Lines after discounts.
+    pub subtotal: Money,
+    /// All discounts.
+    pub discount: Money,
+    /// Shipping.
+    pub shipping: Money,
+    /// All taxes.
+    pub tax: Money,
+    /// What is asked for.
+    pub total: Money,
+}
+
+/// An order that is to be written.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    /// From where.
+    pub origin: OrderOrigin,
+    /// When it was bought.
+    pub placed: Timestamp,
+    /// Of all amounts.
+    pub currency: Currency,
+    /// Whether prices hold the tax.
+    pub tax_inclusive: bool,
+    /// What.
+    pub lines: Vec<NewLine>,
+    /// Sums.
+    pub totals: Totals,
+    /// The channel's total less ours; zero when they agree.
+    pub difference: Money,
+    /// Who bought.
+    pub customer: Option<CustomerId>,
+    /// How far it is paid.
+    pub payment_status: PaymentStatus,
+    /// The shopper's words.
+    pub note: String,
+    /// JSON of the shipping address.
+    pub address: Option<String>,
+}
+
+/// The total of lines whose prices hold their tax.
+pub fn sum_lines(currency: Currency, lines: &[NewLine]) -> Result<Totals, MoneyError> {
+    let zero = Money::zero(currency);
+    let mut totals = Totals { subtotal: zero, discount: zero, shipping: zero, tax: zero, total: zero };
+    for line in lines {
+        totals.subtotal = totals.subtotal.plus(line.total)?;
+        totals.discount = totals.discount.plus(line.discount)?;
+        totals.tax = totals.tax.plus(line.tax)?;
+    }
+    totals.total = totals.subtotal;
+    Ok(totals)
+}
+
+/// What a list shows of an order.
+#[derive(Clone, Debug)]
+pub struct OrderSummary {
+    /// Number, counted per store.
+    pub number: i64,
+    /// Id.
+    pub id: OrderId,
+    /// The channel that sold it.
+    pub channel: Option<ChannelId>,
+    /// Its key there.
+    pub external_id: Option<String>,
+    /// What the shopper calls it.
+    pub external_number: Option<String>,
+    /// Who bought: id, e-mail, name.
+    pub customer: Option<(CustomerId, Option<String>, String)>,
+    /// `open` or `cancelled`.
+    pub status: String,
+    /// Stored name.
+    pub payment_status: String,
+    /// Sums.
+    pub totals: Totals,
+    /// The channel's total less ours.
+    pub difference: Money,
+    /// Whether prices hold the tax.
+    pub tax_inclusive: bool,
+    /// Lines.
+    pub line_count: i64,
+    /// Pieces.
+    pub quantity: i64,
+    /// Pieces that are not there.
+    pub short: i64,
+    /// Lines whose SKU is not known.
+    pub unmapped: i64,
+    /// The shopper's words.
+    pub note: String,
+    /// JSON of the shipping address.
+    pub address: Option<String>,
+    /// When it was bought.
+    pub placed: Timestamp,
+    /// When it came.
+    pub created: Timestamp,
+    /// Raised by each change.
+    pub version: i64,
+}
+
+impl OrderSummary {
+    /// Whether its stock is there.
+    pub fn stock_status(&self) -> &'static str {
+        if self.status == "cancelled" {
+            "none"
+        } else if self.unmapped > 0 {
+            "unmapped"
+        } else if self.short > 0 {
+            "short"
+        } else if self.quantity == 0 {
+            "none"
+        } else {
+            "reserved"
+        }
+    }
+
+    /// Whether somebody must look at its sums.
+    pub const fn is_flagged(&self) -> bool {
+        self.difference.minor != 0
+    }
+}
+
+/// A line as it is stored.
+#[derive(Clone, Debug)]
+pub struct OrderLine {
+    /// Id.
+    pub id: LineId,
+    /// Counted from one.
+    pub position: i64,
+    /// What, if it is known.
+    pub variant: Option<VariantId>,
+    /// SKU as it was sold.
+    pub sku: Option<String>,
+    /// As the shopper saw it.
+    pub title: String,
+    /// Pieces.
+    pub quantity: i64,
+    /// Of one piece.
+    pub unit_price: Money,
+    /// For all pieces.
+    pub discount: Money,
+    /// For all pieces.
+    pub tax: Money,
+    /// Price less discount.
+    pub total: Money,
+}

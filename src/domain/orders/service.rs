@@ -1,0 +1,165 @@
+//! Commands on orders.
+
+use super::OrderError;
+use super::model::{NewLine, NewOrder};
+use super::store::{self, Counters};
+use crate::base::clock::Timestamp;
+use crate::base::error::Fault;
+use crate::base::id::{ChannelId, LineId, OrderId, VariantId, WarehouseId};
+use crate::base::quantity::Quantity;
+use crate::domain::inventory::model::{Allocation, Demand, WhenShort};
+use crate::domain::inventory::service as inventory;
+use crate::domain::payments::model::NewAttempt;
+use crate::domain::payments::service as payments;
+use crate::kernel::command::{Command, Cx};
+use crate::kernel::journal::{Entity, Fact};
+use crate::kernel::permit::Permission;
+use serde::Serialize;
+
+/// Places an order of the store's own.
+pub const PLACE: Command = Command::new("orders.place", Permission::OrderWrite);
+
+/// What became of a new order.
+#[derive(Debug)]
+pub struct Placed {
+    /// Its id.
+    pub id: OrderId,
+    /// Its number.
+    pub number: i64,
+    /// What its lines got.
+    pub allocations: Vec<Allocation>,
+    /// Pieces that are not there.
+    pub short: i64,
+}
+
+#[derive(Serialize)]
+struct Created<'a> {
+    after: After<'a>,
+}
+
+#[derive(Serialize)]
+struct After<'a> {
+    number: i64,
+    external_number: Option<&'a str>,
+    channel: Option<ChannelId>,
+    currency: &'a str,
+    total: String,
+    difference: String,
+    lines: Vec<AfterLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct AfterLine<'a> {
+    sku: Option<&'a str>,
+    quantity: i64,
+    unit_price: String,
+    total: String,
+    mapped: bool,
+}
+
+/// Places an order: order, lines, reservations, payment attempt and facts, all or nothing (SC1).
+pub fn place_in(
+    cx: &mut Cx<'_>,
+    new: &NewOrder,
+    attempt: Option<&NewAttempt>,
+    when_short: WhenShort,
+) -> Result<Placed, Fault> {
+    let id: OrderId = cx.id();
+    let ids: Vec<LineId> = new.lines.iter().map(|_| cx.id()).collect();
+    let demands: Vec<Demand> = ids.iter().zip(&new.lines).filter_map(|(id, line)| demand(*id, line)).collect();
+    let quantity = new.lines.iter().map(|line| line.quantity.get()).sum();
+    let unmapped = new.lines.iter().filter(|line| line.variant.is_none() && !line.quantity.is_zero()).count();
+    let unmapped = i64::try_from(unmapped).unwrap_or(i64::MAX);
+    let counters = Counters { quantity, short: 0, unmapped };
+    let number = store::order_insert(cx.tx(), id, new, counters, cx.now()).map_err(|error| {
+        match (&new.origin.external_id, error.is_unique_violation()) {
+            (Some(external), true) => OrderError::ExternalTaken(external.clone()),
+            _ => error.into(),
+        }
+    })?;
+    for (position, (line_id, line)) in (1_i64..).zip(ids.iter().zip(&new.lines)) {
+        store::line_insert(cx.tx(), id, *line_id, position, line)?;
+    }
+    cx.record(Fact::new("order.created", Entity::Order, id, &created(number, new))?)?;
+    if let Some(attempt) = attempt {
+        payments::record_in(cx, id, attempt)?;
+    }
+    let allocations = inventory::reserve_in(cx, id.into(), &demands, &new.origin.warehouses, when_short)?;
+    let short: i64 = allocations.iter().map(|allocation| allocation.short.get()).sum();
+    if short > 0 {
+        store::order_refresh_short(cx.tx(), id, cx.now())?;
+    }
+    Ok(Placed { id, number, allocations, short })
+}
+
+fn demand(id: LineId, line: &NewLine) -> Option<Demand> {
+    let variant = line.variant?;
+    (!line.quantity.is_zero()).then_some(Demand { line: id, variant, quantity: line.quantity })
+}
+
+fn created(number: i64, new: &NewOrder) -> Created<'_> {
+    let line = |line: &'_ NewLine| (line.quantity.get(), line.unit_price.amount(), line.total.amount());
+    let lines = new.lines.iter().map(|row| {
+        let (quantity, unit_price, total) = line(row);
+        AfterLine { sku: row.sku.as_deref(), quantity, unit_price, total, mapped: row.variant.is_some() }
+    });
+    Created {
+        after: After {
+            number,
+            external_number: new.origin.external_number.as_deref(),
+            channel: new.origin.channel,
+            currency: new.currency.code(),
+            total: new.totals.total.amount(),
+            difference: new.difference.amount(),
+            lines: lines.collect(),
+        },
+    }
+}
+
+/// Cancels an order and gives its stock back. False when it was cancelled already.
+pub fn cancel_in(
+    cx: &mut Cx<'_>,
+    id: OrderId,
+    external_version: Option<Timestamp>,
+    reason: &str,
+) -> Result<bool, Fault> {
+    if !store::order_cancel(cx.tx(), id, external_version, cx.now())? {
+        return Ok(false);
+    }
+    let body = serde_json::json!({ "before": { "status": "open" }, "after": { "status": "cancelled" }, "reason": reason });
+    cx.record(Fact::new("order.cancelled", Entity::Order, id, &body)?)?;
+    inventory::release_in(cx, id.into())?;
+    Ok(true)
+}
+
+/// Lines that one command maps at most; the caller repeats until none is left.
+pub const MAP_STEP: u32 = 100;
+
+/// A SKU of a channel is known now: lines of open orders that waited for it get their variant and their stock. Gives how many.
+pub fn map_lines_in(
+    cx: &mut Cx<'_>,
+    channel: ChannelId,
+    sku: &str,
+    variant: VariantId,
+    warehouses: &[WarehouseId],
+) -> Result<u32, Fault> {
+    let waiting = store::lines_waiting_for(cx.read(), channel, sku, MAP_STEP)?;
+    let mut mapped = 0_u32;
+    for (order, line, pieces) in waiting {
+        store::line_map(cx.tx(), line, order, variant)?;
+        let body = serde_json::json!({ "sku": sku, "variant": variant });
+        cx.record(Fact::new("order.lines_mapped", Entity::Order, order, &body)?)?;
+        if let Some(quantity) = Quantity::new(pieces).filter(|quantity| !quantity.is_zero()) {
+            let demand = Demand { line, variant, quantity };
+            inventory::reserve_in(cx, order.into(), &[demand], warehouses, WhenShort::Record)?;
+            refresh_short_in(cx, order)?;
+        }
+        mapped = mapped.saturating_add(1);
+    }
+    Ok(mapped)
+}
+
+/// Stock came for an order: its count of missing pieces follows.
+pub fn refresh_short_in(cx: &Cx<'_>, order: OrderId) -> Result<(), Fault> {
+    Ok(store::order_refresh_short(cx.tx(), order, cx.now())?)
+}

@@ -1,0 +1,70 @@
+//! The command line: what can be said on it. What it does lives in `app`.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// bodega: a store's whole back office in one binary.
+#[derive(Parser, Debug)]
+#[command(name = "bodega", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Verb,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// A working store in seconds: temporary data, a catalog, the vendors' emulators, the admin pages.
+    Demo(Demo),
+    /// The server.
+    Serve(Serve),
+    /// The journal of a stopped store.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Prints the OpenAPI document.
+    Openapi,
+}
+
+/// `demo`
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Where to listen. Beyond this machine only with --expose.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Keep the data here instead of in a temporary folder.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Print one line of JSON on standard output instead of words.
+    #[arg(long)]
+    pub json: bool,
+    /// Begin of the catalog's stock and history; the same number gives the same numbers.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Allow addresses that others on the network can reach.
+    #[arg(long)]
+    pub expose: bool,
+}
+
+/// `serve`
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// The settings, in TOML. Variables named BODEGA_… come on top.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+/// `audit`
+#[derive(Subcommand, Debug)]
+pub enum Audit {
+    /// Walks the hash chain of every store and names the first broken row.
+    Verify {
+        /// The data folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}

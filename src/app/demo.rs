@@ -223,9 +223,8 @@ async fn prepare(app: &App, seed: u64, secret: String, feed: DemoFeed) -> Result
         let seeded = seed::fill(&scope, seed, &secret, feed).await?;
         return Ok((seeded, secret));
     }
-    let channels = scope
-        .read(Permission::ChannelRead, |tx| channels_store::channels_list(tx).map_err(Fault::from))
-        .await?;
+    let channels =
+        scope.read(Permission::ChannelRead, |tx| channels_store::channels_list(tx).map_err(Fault::from)).await?;
     let channel = channels.into_iter().next().ok_or_else(|| cannot("the data folder")("it has no channel".into()))?;
     let secrets = channels::live_secrets(&channel, &tenant.key, shared.clock.now())?;
     let secret = secrets.into_iter().next().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();

@@ -27,9 +27,9 @@ struct FaultsBody {
     #[serde(default)]
     visible_after_ms: u64,
     /// Calls per minute.
-    minute_limit: Option<u32>,
+    minute_limit: Option<u64>,
     /// Calls per day.
-    daily_limit: Option<u32>,
+    daily_limit: Option<u64>,
     /// Every call fails.
     #[serde(default)]
     error_503: bool,
@@ -122,10 +122,13 @@ fn sandboxes(parts: &Sandboxes) -> Result<Answer, Fault> {
     let take = |value: &mut serde_json::Value, field: &str| value.get_mut(field).map(serde_json::Value::take);
     let faults = take(&mut google, "faults").unwrap_or_default();
     let records = take(&mut google, "records").unwrap_or_default();
-    json(200, &SandboxesWire {
-        google: GoogleWire { url: parts.google.url.clone(), faults, records },
-        shopify: ShopifyWire { url: parts.shopify.url() },
-    })
+    json(
+        200,
+        &SandboxesWire {
+            google: GoogleWire { url: parts.google.url.clone(), faults, records },
+            shopify: ShopifyWire { url: parts.shopify.url() },
+        },
+    )
 }
 
 async fn set_faults(parts: &Sandboxes, call: &Call) -> Result<Answer, Fault> {

@@ -2,11 +2,11 @@
 
 pub mod demo;
 pub mod demo_http;
+pub mod folder;
 pub mod reactions;
 pub mod routes;
 pub mod run;
 pub mod seed;
-pub mod folder;
 pub mod sweeps;
 
 use crate::base::clock::Clock;

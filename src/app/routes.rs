@@ -205,9 +205,7 @@ async fn probe(shared: &Arc<Shared>) -> Result<(), DbError> {
     shared
         .tenants
         .control()
-        .write(Lane::Interactive, move |batch| {
-            batch.atomic(|tx, _ledger| kernel_store::meta_put(tx, "probe", now))
-        })
+        .write(Lane::Interactive, move |batch| batch.atomic(|tx, _ledger| kernel_store::meta_put(tx, "probe", now)))
         .await
 }
 

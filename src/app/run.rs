@@ -204,7 +204,8 @@ fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
         all_good &= report.broken.is_none();
         let broken = report.broken.as_ref().map(ToString::to_string);
         if json {
-            let line = serde_json::json!({ "file": name, "rows": report.rows, "erased": report.erased, "broken": broken });
+            let line =
+                serde_json::json!({ "file": name, "rows": report.rows, "erased": report.erased, "broken": broken });
             say(&line.to_string())?;
         } else {
             let verdict = broken.map_or_else(|| "whole".to_owned(), |text| format!("BROKEN: {text}"));

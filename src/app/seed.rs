@@ -65,23 +65,22 @@ pub async fn fill(scope: &Scope, seed: u64, secret: &str, feed: DemoFeed) -> Res
     };
     scope
         .write(&CONNECT, move |cx| {
-            feeds::connect_in(cx, NewFeedAccount {
-                account_id: feed.account_id,
-                data_source: feed.data_source,
-                content_language: "de".to_owned(),
-                feed_label: "DE".to_owned(),
-                endpoint: feed.endpoint,
-                credentials: feed.credentials,
-            })
+            feeds::connect_in(
+                cx,
+                NewFeedAccount {
+                    account_id: feed.account_id,
+                    data_source: feed.data_source,
+                    content_language: "de".to_owned(),
+                    feed_label: "DE".to_owned(),
+                    endpoint: feed.endpoint,
+                    credentials: feed.credentials,
+                },
+            )
             .map(drop)
         })
         .await?;
-    let owner = NewUser {
-        email: OWNER_EMAIL.to_owned(),
-        name: "Alex Haus".to_owned(),
-        password: None,
-        rights: Rights::all(),
-    };
+    let owner =
+        NewUser { email: OWNER_EMAIL.to_owned(), name: "Alex Haus".to_owned(), password: None, rights: Rights::all() };
     let owner = auth::create_user(scope, owner).await?;
     let (_, token) = auth::create_token(scope, "demo", Rights::all(), None).await?;
     let link = auth::create_link(scope, owner).await?;
@@ -136,12 +135,7 @@ impl Figures {
     }
 }
 
-async fn stock(
-    scope: &Scope,
-    seed: u64,
-    warehouses: &[WarehouseId],
-    variants: &[VariantId],
-) -> Result<(), Fault> {
+async fn stock(scope: &Scope, seed: u64, warehouses: &[WarehouseId], variants: &[VariantId]) -> Result<(), Fault> {
     let mut figures = Figures(seed);
     let mut receipts = Vec::new();
     for variant in variants {

@@ -108,8 +108,7 @@ impl Config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-                Self::parse(&text)
-                    .map_err(|detail| ConfigError::Format { path: path.to_owned(), detail })?
+                Self::parse(&text).map_err(|detail| ConfigError::Format { path: path.to_owned(), detail })?
             }
         };
         config.apply(variable)?;
@@ -149,8 +148,9 @@ where
     T::Err: std::fmt::Display,
 {
     if let Some(value) = lookup(name) {
-        *field =
-            value.parse().map_err(|error: T::Err| ConfigError::Variable { name, detail: format!("`{value}`: {error}") })?;
+        *field = value
+            .parse()
+            .map_err(|error: T::Err| ConfigError::Variable { name, detail: format!("`{value}`: {error}") })?;
     }
     Ok(())
 }

@@ -10,9 +10,8 @@ use tracing_subscriber::EnvFilter;
 const LINES_MAX: usize = 64 * 1024;
 
 /// Bucket bounds of durations, in seconds.
-const SECONDS: &[f64] = &[
-    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const SECONDS: &[f64] =
+    &[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Bucket bounds of batch sizes.
 const COUNTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 256.0];
 
@@ -37,9 +36,15 @@ pub fn registry() -> Option<PrometheusHandle> {
 }
 
 fn describe() {
-    metrics::describe_histogram!("bodega_http_request_duration_seconds", "Time from a request's headers to its answer.");
+    metrics::describe_histogram!(
+        "bodega_http_request_duration_seconds",
+        "Time from a request's headers to its answer."
+    );
     metrics::describe_counter!("bodega_http_requests_total", "Requests by operation and status class.");
-    metrics::describe_histogram!("bodega_command_duration_seconds", "Time from queueing a command to its durable commit.");
+    metrics::describe_histogram!(
+        "bodega_command_duration_seconds",
+        "Time from queueing a command to its durable commit."
+    );
     metrics::describe_counter!("bodega_commands_total", "Commands by name and outcome.");
     metrics::describe_histogram!("bodega_db_batch_commands", "Commands that shared one commit.");
     metrics::describe_counter!("bodega_db_checkpoints_total", "Checkpoints of write-ahead logs.");

@@ -216,13 +216,13 @@ pub fn job_find(tx: &ReadTx<'_>, id: JobId) -> Result<Option<JobRow>, DbError> {
 
 /// The newest job about a subject: an open one, or else the last dead one.
 pub fn job_of_subject(tx: &ReadTx<'_>, kind: &str, subject: &str) -> Result<Option<JobRow>, DbError> {
-    let open = format!(
-        "SELECT {JOB_COLUMNS} WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')"
-    );
+    let open =
+        format!("SELECT {JOB_COLUMNS} WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')");
     if let Some(job) = tx.one(&open, (kind, subject), job_row)? {
         return Ok(Some(job));
     }
-    let dead = format!("SELECT {JOB_COLUMNS} WHERE state = 'dead' AND kind = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1");
+    let dead =
+        format!("SELECT {JOB_COLUMNS} WHERE state = 'dead' AND kind = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1");
     tx.one(&dead, (kind, subject), job_row)
 }
 
@@ -267,6 +267,14 @@ pub fn jobs_count(tx: &ReadTx<'_>) -> Result<Vec<(String, String, i64)>, DbError
          UNION ALL SELECT kind, state, count(*) FROM outbox WHERE state = 'dead' GROUP BY kind, state",
         [],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+}
+
+/// Whether there is an open job about a subject.
+pub fn job_is_open(tx: &ReadTx<'_>, kind: &str, subject: &str) -> Result<bool, DbError> {
+    tx.exists(
+        "SELECT 1 FROM outbox WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')",
+        (kind, subject),
     )
 }
 

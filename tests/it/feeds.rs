@@ -271,13 +271,7 @@ async fn another_account_is_told_everything_anew() {
     rig.adjust(variant, 1).await;
     assert_eq!(rig.jobs(PUSH_STOCK).iter().filter(|job| job.state.is_open()).count(), 0);
     let account = NewFeedAccount { content_language: "de".to_owned(), ..rig.account() };
-    rig.scope
-        .write(&service::CONNECT, move |cx| {
-            service::connect_in(cx, account)?;
-            service::fill_in(cx, 0)
-        })
-        .await
-        .unwrap();
+    rig.scope.write(&service::CONNECT, move |cx| service::connect_in(cx, account)).await.unwrap();
     assert_eq!(rig.items()[0].row.state.name(), "new");
     rig.until_done().await;
     let products = rig.sandbox.snapshot()["counters"]["products"].clone();
@@ -297,7 +291,11 @@ async fn a_product_is_refreshed_before_it_expires() {
     rig.advance(Duration::from_hours(24 * 24)).await;
     assert_eq!(refresh().await.unwrap(), 0);
     rig.advance(Duration::from_hours(25)).await;
+    rig.faults(Faults { offline: true, ..Faults::default() }).await;
     assert_eq!(refresh().await.unwrap(), 1);
+    assert_eq!(refresh().await.unwrap(), 0, "its push is open");
+    rig.faults(Faults::default()).await;
+    rig.advance(MINUTE).await;
     rig.until_done().await;
     assert_eq!(rig.sandbox.snapshot()["records"]["products"][0]["inserts"], 2);
     assert_eq!(refresh().await.unwrap(), 0);
@@ -324,6 +322,26 @@ async fn a_third_change_of_a_day_waits_while_stock_goes_on() {
     rig.until_done().await;
     assert_eq!(title(&rig), "Gyokuro · 100 g");
     assert!(rig.jobs(PUSH_PRODUCT).iter().all(|job| job.attempts == 1));
+}
+
+/// What is no longer sold has none left in any store, and a price that changed is told in each store.
+#[tokio::test]
+async fn stores_hear_of_a_new_price_and_of_what_is_no_longer_sold() {
+    let rig = Rig::running().await;
+    let variant = rig.pushed("SKU-1", 3).await;
+    let told = |rig: &Rig| rig.sandbox.inventory("SKU-1", "MAIN-1").unwrap();
+    for sql in ["UPDATE catalog_variant SET price_minor = 1490", "UPDATE catalog_product SET status = 'archived'"] {
+        rig.sql(move |tx| assert_eq!(tx.run(sql, []).unwrap(), 1)).await;
+        rig.scope.write(&ASK, move |cx| service::enqueue_product_in(cx, variant)).await.unwrap();
+        rig.advance(SECOND).await;
+        rig.until("handed on", |rig| rig.jobs(PUSH_PRODUCT).iter().all(|job| !job.state.is_open())).await;
+        rig.advance(SECOND).await;
+        rig.until_done().await;
+    }
+    let amounts = &told(&rig).attributes["price"]["amountMicros"];
+    assert_eq!((told(&rig).quantity, amounts.as_str()), (Some(0), Some("14900000")));
+    assert_eq!(told(&rig).effects.len(), 3);
+    assert_eq!(rig.sandbox.snapshot()["records"]["products"][0]["inserts"], 2);
 }
 
 /// The screen's way: connect, look, push, switch off. Credentials go in and never come out.

@@ -11,8 +11,8 @@
 
 mod auth;
 mod browser;
-mod feeds;
 mod catalog;
+mod feeds;
 mod harness;
 mod powercut;
 mod tidy;

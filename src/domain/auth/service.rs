@@ -4,7 +4,7 @@ use super::AuthError;
 use super::model::{self, TokenRow};
 use super::store::{self, LinkRow, UserRow};
 use crate::base::clock::Timestamp;
-use crate::base::error::Fault;
+use crate::base::error::{Fault, Kind};
 use crate::base::id::{Entropy, IdMaker, LinkId, TokenId, UserId};
 use crate::infra::db::{DbError, Lane, ReadTx};
 use crate::infra::tasks::Bounded;

@@ -12,10 +12,10 @@ use crate::kernel::cache::Tag;
 use crate::kernel::permit::{Permission, Rights};
 use crate::kernel::scope::Scope;
 use crate::kernel::tenants::Tenant;
+use crate::kernel::web::Gate;
 use crate::kernel::web::call::{Answer, Call, json};
 use crate::kernel::web::limits::{Class, Counted};
 use crate::kernel::web::route::{Access, Route};
-use crate::kernel::web::Gate;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -71,8 +71,12 @@ async fn receive(parts: &HookParts, call: &Call) -> Result<Answer, Fault> {
         return Err(refuse(parts, call)?);
     };
     let now = scope.clock().now();
-    let secrets: Vec<&[u8]> =
-        live.secrets.iter().filter(|(_, until)| until.is_none_or(|until| now < until)).map(|(s, _)| s.as_slice()).collect();
+    let secrets: Vec<&[u8]> = live
+        .secrets
+        .iter()
+        .filter(|(_, until)| until.is_none_or(|until| now < until))
+        .map(|(s, _)| s.as_slice())
+        .collect();
     let lookup = |name: &str| call.header(name);
     let channel = live.row.id;
     if let Verdict::Bad(why) = port.verify(&secrets, &lookup, &call.body) {
@@ -86,9 +90,8 @@ async fn receive(parts: &HookParts, call: &Call) -> Result<Answer, Fault> {
     }
     let envelope = port.envelope(&lookup)?;
     let (headers, body) = (kept_headers(call), call.body.clone());
-    let Received { message, is_duplicate } = scope
-        .write(&RECEIVE, move |cx| service::receive_in(cx, channel, &envelope, &headers, &body))
-        .await?;
+    let Received { message, is_duplicate } =
+        scope.write(&RECEIVE, move |cx| service::receive_in(cx, channel, &envelope, &headers, &body)).await?;
     let outcome = if is_duplicate { "duplicate" } else { "new" };
     metrics::counter!("bodega_hook_deliveries_total", "outcome" => outcome).increment(1);
     json(200, &Receipt { message_id: message, duplicate: is_duplicate })

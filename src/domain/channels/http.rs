@@ -1,8 +1,8 @@
 //! Channels, their inbox, quarantine and mappings over HTTP.
 
+use super::ChannelError;
 use super::service::{self, NewChannel};
 use super::store::{self, ChannelRow, MessageRow};
-use super::ChannelError;
 use crate::base::clock::Timestamp;
 use crate::base::error::{Fault, Place};
 use crate::base::id::{ChannelId, JobId, MessageId, OrderId, VariantId, WarehouseId};
@@ -428,9 +428,9 @@ async fn replay(call: Call) -> Result<Answer, Fault> {
 async fn discard(call: Call) -> Result<Answer, Fault> {
     let channel: ChannelId = call.id("id")?;
     let id: MessageId = call.id("message_id")?;
-    let reply = call.scope()?.reply(&service::DISCARD, move |cx| {
-        json_reply(200, &message_wire(service::discard_in(cx, channel, id)?))
-    });
+    let reply = call
+        .scope()?
+        .reply(&service::DISCARD, move |cx| json_reply(200, &message_wire(service::discard_in(cx, channel, id)?)));
     reply.await.map(Answer::Reply)
 }
 

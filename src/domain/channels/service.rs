@@ -89,7 +89,8 @@ pub fn create_in(cx: &mut Cx<'_>, new: &NewChannel) -> Result<ChannelId, Fault> 
         signature_failed: None,
     };
     store::channel_insert(cx.tx(), &row, cx.now())?;
-    let body = serde_json::json!({ "after": { "provider": new.provider, "name": new.name, "shop": new.external_shop } });
+    let body =
+        serde_json::json!({ "after": { "provider": new.provider, "name": new.name, "shop": new.external_shop } });
     cx.record(Fact::new("channel.created", Entity::Channel, id, &body)?)?;
     Ok(id)
 }
@@ -273,7 +274,8 @@ fn map_line(cx: &Cx<'_>, channel: ChannelId, line: &IncomingLine) -> Result<NewL
         store::mapping_open(cx.tx(), channel, sku, &cut(&line.title, 500), cx.now())?;
     }
     let pieces = line.current_quantity;
-    let quantity = Quantity::new(pieces).ok_or_else(|| Fault::broken("a quantity that the port should have refused"))?;
+    let quantity =
+        Quantity::new(pieces).ok_or_else(|| Fault::broken("a quantity that the port should have refused"))?;
     let gross = line.unit_price.times(pieces).map_err(|error| Fault::broken(error.to_string()))?;
     // Discount and tax are stated for the ordered pieces; what is left of a line bears its share, rounded once.
     let share = |amount: crate::base::money::Money| {
@@ -321,7 +323,8 @@ fn payment(incoming: &IncomingOrder, total: crate::base::money::Money) -> Option
         | IncomingPayment::PartiallyRefunded
         | IncomingPayment::Refunded => AttemptState::Captured,
     };
-    let outstanding = incoming.payments.outstanding.filter(|_| incoming.payment_status == IncomingPayment::PartiallyPaid);
+    let outstanding =
+        incoming.payments.outstanding.filter(|_| incoming.payment_status == IncomingPayment::PartiallyPaid);
     let amount = outstanding.map_or(Some(total), |rest| total.minus(rest).ok()).filter(|amount| amount.minor >= 0)?;
     let provider = incoming.payments.providers.first().map_or("channel", String::as_str);
     Some(NewAttempt { provider: cut(provider, 60), state, amount })
@@ -339,8 +342,7 @@ fn address_json(address: &Address) -> String {
 /// A message whose job gave up goes to quarantine with the reason. Called by the reaction to `job.dead_lettered`.
 pub fn quarantine_in(cx: &mut Cx<'_>, subject: &str, reason: &str) -> Result<(), Fault> {
     let Ok(id) = MessageId::parse(subject) else { return Ok(()) };
-    let end =
-        MessageEnd { id, state: "quarantined", reason: Some(&cut(reason, 2000)), external_id: None, order: None };
+    let end = MessageEnd { id, state: "quarantined", reason: Some(&cut(reason, 2000)), external_id: None, order: None };
     store::message_end(cx.tx(), &end, cx.now())?;
     cx.record(Fact::new("message.quarantined", Entity::Message, id, &serde_json::json!({ "reason": reason }))?)?;
     Ok(())
@@ -358,11 +360,7 @@ fn dead_letter(cx: &Cx<'_>, id: MessageId) -> Result<Option<crate::kernel::outbo
 }
 
 /// Works on a quarantined message again, after whatever was wrong is mended. Gives the job.
-pub fn replay_in(
-    cx: &mut Cx<'_>,
-    channel: ChannelId,
-    id: MessageId,
-) -> Result<crate::base::id::JobId, Fault> {
+pub fn replay_in(cx: &mut Cx<'_>, channel: ChannelId, id: MessageId) -> Result<crate::base::id::JobId, Fault> {
     let row = quarantined(cx, channel, id)?;
     let end = MessageEnd { id, state: "received", reason: None, external_id: None, order: None };
     store::message_end(cx.tx(), &end, cx.now())?;
@@ -384,8 +382,7 @@ pub fn replay_in(
 pub fn discard_in(cx: &mut Cx<'_>, channel: ChannelId, id: MessageId) -> Result<MessageRow, Fault> {
     let row = quarantined(cx, channel, id)?;
     let reason = row.reason.clone().unwrap_or_default();
-    let end =
-        MessageEnd { id, state: "discarded", reason: Some(&reason), external_id: None, order: None };
+    let end = MessageEnd { id, state: "discarded", reason: Some(&reason), external_id: None, order: None };
     store::message_end(cx.tx(), &end, cx.now())?;
     if let Some(job) = dead_letter(cx, id)? {
         kernel_store::job_discard(cx.tx(), job.seq, "the message was discarded", cx.now())?;

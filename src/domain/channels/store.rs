@@ -30,7 +30,8 @@ pub struct ChannelRow {
     pub signature_failed: Option<Timestamp>,
 }
 
-const CHANNEL: &str = "id, provider, name, external_shop, state, secret, secret_before, secret_before_until, warehouses,
+const CHANNEL: &str =
+    "id, provider, name, external_shop, state, secret, secret_before, secret_before_until, warehouses,
      signature_failures, signature_failed_ms FROM channel";
 
 fn channel(row: &Row<'_>) -> rusqlite::Result<ChannelRow> {
@@ -163,7 +164,8 @@ pub struct MessageRow {
     pub size: i64,
 }
 
-const MESSAGE: &str = "seq, id, channel_id, topic, external_id, state, attempts, reason, order_id, received_ms, length(body)";
+const MESSAGE: &str =
+    "seq, id, channel_id, topic, external_id, state, attempts, reason, order_id, received_ms, length(body)";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     Ok(MessageRow {
@@ -237,21 +239,15 @@ pub fn message_end(tx: &WriteTx<'_>, end: &MessageEnd<'_>, now: Timestamp) -> Re
 }
 
 /// Figures of a channel: messages, the last one, in quarantine, unmapped SKUs.
-pub fn channel_figures(
-    tx: &ReadTx<'_>,
-    channel: ChannelId,
-) -> Result<(i64, Option<Timestamp>, i64, i64), DbError> {
-    let received: i64 =
-        tx.value("SELECT count(*) FROM channel_message WHERE channel_id = ?1", [channel])?;
+pub fn channel_figures(tx: &ReadTx<'_>, channel: ChannelId) -> Result<(i64, Option<Timestamp>, i64, i64), DbError> {
+    let received: i64 = tx.value("SELECT count(*) FROM channel_message WHERE channel_id = ?1", [channel])?;
     let last = tx.one(
         "SELECT received_ms FROM channel_message WHERE channel_id = ?1 ORDER BY seq DESC LIMIT 1",
         [channel],
         |row| row.get(0),
     )?;
-    let quarantined = tx.value(
-        "SELECT count(*) FROM channel_message WHERE channel_id = ?1 AND state = 'quarantined'",
-        [channel],
-    )?;
+    let quarantined =
+        tx.value("SELECT count(*) FROM channel_message WHERE channel_id = ?1 AND state = 'quarantined'", [channel])?;
     let unmapped =
         tx.value("SELECT count(*) FROM channel_mapping WHERE channel_id = ?1 AND variant_id IS NULL", [channel])?;
     Ok((received, last, quarantined, unmapped))

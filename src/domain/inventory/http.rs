@@ -271,10 +271,7 @@ fn warehouse_wire(row: Warehouse) -> WarehouseWire {
 }
 
 async fn warehouses_list(call: Call) -> Result<Answer, Fault> {
-    let rows = call
-        .scope()?
-        .read(Permission::InventoryRead, |tx| store::warehouses(tx).map_err(Fault::from))
-        .await?;
+    let rows = call.scope()?.read(Permission::InventoryRead, |tx| store::warehouses(tx).map_err(Fault::from)).await?;
     let data = rows.into_iter().map(warehouse_wire).collect();
     json(200, &Page { data, has_more: false, next_cursor: None })
 }
@@ -285,7 +282,8 @@ fn check_text(faults: &mut Vec<FieldFault>, pointer: &str, text: &str, min: usiz
     if (min..=max).contains(&length) && is_clean(text) {
         return;
     }
-    let detail = format!("`{}` needs {min} to {max} characters without control characters.", &pointer.trim_start_matches('/'));
+    let detail =
+        format!("`{}` needs {min} to {max} characters without control characters.", &pointer.trim_start_matches('/'));
     faults.push(FieldFault { place: Place::Pointer(pointer.to_owned()), code: "invalid_text", detail });
 }
 

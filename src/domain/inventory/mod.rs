@@ -25,13 +25,8 @@ use crate::base::error::{Kind, Problem};
 use crate::infra::db::DbError;
 
 /// Tables of this module.
-pub const OWNS: &[&str] = &[
-    "inventory_warehouse",
-    "inventory_level",
-    "inventory_movement",
-    "inventory_reservation",
-    "inventory_shortfall",
-];
+pub const OWNS: &[&str] =
+    &["inventory_warehouse", "inventory_level", "inventory_movement", "inventory_reservation", "inventory_shortfall"];
 
 /// Why stock cannot be moved or promised.
 #[derive(Debug, thiserror::Error)]

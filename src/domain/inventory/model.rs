@@ -27,15 +27,8 @@ pub enum MovementKind {
 }
 
 impl MovementKind {
-    const ALL: [Self; 7] = [
-        Self::Receipt,
-        Self::Sale,
-        Self::Return,
-        Self::Adjustment,
-        Self::Transfer,
-        Self::Count,
-        Self::Damage,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Receipt, Self::Sale, Self::Return, Self::Adjustment, Self::Transfer, Self::Count, Self::Damage];
 
     /// The stored name.
     pub const fn name(self) -> &'static str {
@@ -270,10 +263,13 @@ mod tests {
     fn a_line_is_split_only_when_no_warehouse_has_it_whole() {
         let levels = [level(1, 2, 1), level(2, 3, 0)];
         let plan = plan(pieces(6), &levels, &[warehouse(2), warehouse(1)]);
-        assert_eq!(plan.picks, [
-            Pick { warehouse: warehouse(2), quantity: pieces(3) },
-            Pick { warehouse: warehouse(1), quantity: pieces(1) }
-        ]);
+        assert_eq!(
+            plan.picks,
+            [
+                Pick { warehouse: warehouse(2), quantity: pieces(3) },
+                Pick { warehouse: warehouse(1), quantity: pieces(1) }
+            ]
+        );
         assert_eq!(plan.short, pieces(2));
     }
 

@@ -12,7 +12,13 @@ use rusqlite::{Row, named_params};
 // --- warehouses
 
 fn warehouse(row: &Row<'_>) -> rusqlite::Result<Warehouse> {
-    Ok(Warehouse { id: row.get(0)?, code: row.get(1)?, name: row.get(2)?, store_code: row.get(3)?, priority: row.get(4)? })
+    Ok(Warehouse {
+        id: row.get(0)?,
+        code: row.get(1)?,
+        name: row.get(2)?,
+        store_code: row.get(3)?,
+        priority: row.get(4)?,
+    })
 }
 
 /// All warehouses, the one that is asked first at the top.
@@ -34,11 +40,9 @@ pub fn warehouse_insert(tx: &WriteTx<'_>, row: &Warehouse, now: Timestamp) -> Re
 
 /// What each warehouse has of a variant.
 pub fn levels_of(tx: &ReadTx<'_>, variant: VariantId) -> Result<Vec<Level>, DbError> {
-    tx.all(
-        "SELECT warehouse_id, on_hand, reserved FROM inventory_level WHERE variant_id = ?1",
-        [variant],
-        |row| Ok(Level { warehouse: row.get(0)?, on_hand: row.get(1)?, reserved: row.get(2)? }),
-    )
+    tx.all("SELECT warehouse_id, on_hand, reserved FROM inventory_level WHERE variant_id = ?1", [variant], |row| {
+        Ok(Level { warehouse: row.get(0)?, on_hand: row.get(1)?, reserved: row.get(2)? })
+    })
 }
 
 /// What one warehouse has of a variant.
@@ -82,12 +86,7 @@ pub fn level_move(
 }
 
 /// Promises pieces if they are available. The guard and the change are one statement (RA1.2).
-pub fn level_reserve(
-    tx: &WriteTx<'_>,
-    variant: VariantId,
-    pick: Pick,
-    now: Timestamp,
-) -> Result<bool, DbError> {
+pub fn level_reserve(tx: &WriteTx<'_>, variant: VariantId, pick: Pick, now: Timestamp) -> Result<bool, DbError> {
     let changed = tx.run(
         "UPDATE inventory_level SET reserved = reserved + ?3, updated_ms = ?4
          WHERE variant_id = ?1 AND warehouse_id = ?2 AND on_hand - reserved >= ?3",
@@ -106,12 +105,7 @@ pub fn level_release(tx: &WriteTx<'_>, variant: VariantId, pick: Pick, now: Time
 }
 
 /// Promised pieces leave. Gives on_hand after it.
-pub fn level_consume(
-    tx: &WriteTx<'_>,
-    variant: VariantId,
-    pick: Pick,
-    now: Timestamp,
-) -> Result<Option<i64>, DbError> {
+pub fn level_consume(tx: &WriteTx<'_>, variant: VariantId, pick: Pick, now: Timestamp) -> Result<Option<i64>, DbError> {
     tx.one(
         "UPDATE inventory_level SET reserved = reserved - ?3, on_hand = on_hand - ?3, updated_ms = ?4
          WHERE variant_id = ?1 AND warehouse_id = ?2 RETURNING on_hand",
@@ -234,12 +228,7 @@ pub fn reservations_expired(
 }
 
 /// Closes a reservation.
-pub fn reservation_close(
-    tx: &WriteTx<'_>,
-    seq: i64,
-    state: ReservationState,
-    now: Timestamp,
-) -> Result<(), DbError> {
+pub fn reservation_close(tx: &WriteTx<'_>, seq: i64, state: ReservationState, now: Timestamp) -> Result<(), DbError> {
     tx.run(
         "UPDATE inventory_reservation SET state = ?2, closed_ms = ?3 WHERE seq = ?1 AND state = 'open'",
         (seq, state.name(), now),
@@ -256,12 +245,7 @@ pub fn reservation_shrink(tx: &WriteTx<'_>, seq: i64, left: Quantity) -> Result<
 // --- shortfalls
 
 /// Writes what is missing.
-pub fn shortfall_insert(
-    tx: &WriteTx<'_>,
-    owner: Id,
-    allocation: &Allocation,
-    now: Timestamp,
-) -> Result<(), DbError> {
+pub fn shortfall_insert(tx: &WriteTx<'_>, owner: Id, allocation: &Allocation, now: Timestamp) -> Result<(), DbError> {
     tx.run(
         "INSERT INTO inventory_shortfall (owner_id, line_id, variant_id, quantity, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         (owner.as_bytes(), allocation.line, allocation.variant, allocation.short, now),
@@ -439,8 +423,7 @@ pub fn movements_list(
          WHERE {by_variant} (:warehouse IS NULL OR m.warehouse_id = :warehouse) AND m.seq < :before
          ORDER BY m.seq DESC LIMIT :limit"
     );
-    let params =
-        named_params! { ":variant": variant, ":warehouse": warehouse, ":before": before, ":limit": limit };
+    let params = named_params! { ":variant": variant, ":warehouse": warehouse, ":before": before, ":limit": limit };
     tx.all(&sql, params, |row| Ok((movement(row)?, row.get(12)?, row.get(13)?)))
 }
 

@@ -1,9 +1,7 @@
 //! Orders over HTTP.
 
 use super::OrderError;
-use super::model::{
-    LINES_MAX, NewLine, NewOrder, OrderLine, OrderOrigin, OrderSummary, PaymentStatus, sum_lines,
-};
+use super::model::{LINES_MAX, NewLine, NewOrder, OrderLine, OrderOrigin, OrderSummary, PaymentStatus, sum_lines};
 use super::service;
 use super::store::{self, OrderFilter};
 use super::timeline::timeline;
@@ -610,8 +608,7 @@ fn build(cx: &mut Cx<'_>, checked: &Checked) -> Result<(NewOrder, NewAttempt), F
         Some(customer) => customers::link_in(cx, customer.clone())?,
         None => None,
     };
-    let attempt =
-        NewAttempt { provider: "manual".to_owned(), state: AttemptState::Pending, amount: totals.total };
+    let attempt = NewAttempt { provider: "manual".to_owned(), state: AttemptState::Pending, amount: totals.total };
     let order = NewOrder {
         origin: OrderOrigin { external_id: checked.external_id.clone(), ..OrderOrigin::default() },
         placed: cx.now(),

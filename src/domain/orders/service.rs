@@ -126,7 +126,8 @@ pub fn cancel_in(
     if !store::order_cancel(cx.tx(), id, external_version, cx.now())? {
         return Ok(false);
     }
-    let body = serde_json::json!({ "before": { "status": "open" }, "after": { "status": "cancelled" }, "reason": reason });
+    let body =
+        serde_json::json!({ "before": { "status": "open" }, "after": { "status": "cancelled" }, "reason": reason });
     cx.record(Fact::new("order.cancelled", Entity::Order, id, &body)?)?;
     inventory::release_in(cx, id.into())?;
     Ok(true)

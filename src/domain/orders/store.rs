@@ -50,13 +50,7 @@ pub fn order_insert(
 }
 
 /// Writes a line.
-pub fn line_insert(
-    tx: &WriteTx<'_>,
-    order: OrderId,
-    id: LineId,
-    position: i64,
-    line: &NewLine,
-) -> Result<(), DbError> {
+pub fn line_insert(tx: &WriteTx<'_>, order: OrderId, id: LineId, position: i64, line: &NewLine) -> Result<(), DbError> {
     tx.run(
         "INSERT INTO sales_order_line (id, order_id, position, external_id, variant_id, sku, title, quantity,
              unit_price_minor, discount_minor, tax_minor, total_minor)
@@ -174,9 +168,8 @@ const COLUMNS: &str = "o.seq, o.id, o.channel_id, o.external_id, o.external_numb
      FROM sales_order o LEFT JOIN v_customer c ON c.customer_id = o.customer_id";
 
 fn currency_of(code: &str) -> rusqlite::Result<Currency> {
-    Currency::parse(code).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-    })
+    Currency::parse(code)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }
 
 fn summary(row: &Row<'_>) -> rusqlite::Result<OrderSummary> {
@@ -280,10 +273,7 @@ pub fn lines_of(tx: &ReadTx<'_>, order: OrderId, currency: Currency) -> Result<V
 }
 
 /// What each line was promised: line, warehouse, its code, pieces. Open and consumed ones.
-pub fn allocations_of(
-    tx: &ReadTx<'_>,
-    order: OrderId,
-) -> Result<Vec<(LineId, WarehouseId, String, i64)>, DbError> {
+pub fn allocations_of(tx: &ReadTx<'_>, order: OrderId) -> Result<Vec<(LineId, WarehouseId, String, i64)>, DbError> {
     tx.all(
         "SELECT line_id, warehouse_id, warehouse_code, sum(quantity) FROM v_inventory_allocation
          WHERE owner_id = ?1 AND state IN ('open', 'consumed') GROUP BY line_id, warehouse_id ORDER BY min(seq)",

@@ -34,7 +34,8 @@ pub fn timeline(tx: &ReadTx<'_>, order: OrderId, lines: &[OrderLine]) -> Result<
 }
 
 fn summary(row: &JournalRow, lines: &[OrderLine]) -> String {
-    let body: serde_json::Value = row.body.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let body: serde_json::Value =
+        row.body.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     match row.kind.as_str() {
         "order.created" => {
             let number = body.pointer("/after/external_number").and_then(serde_json::Value::as_str);

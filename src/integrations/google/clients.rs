@@ -26,12 +26,8 @@ impl FeedPorts for GoogleClients {
         if endpoint != self.endpoints.api_url() {
             return Err(format!("the feed was connected at {endpoint}, which this instance does not talk to"));
         }
-        let client = GoogleClient::new(
-            self.egress.clone(),
-            self.endpoints.clone(),
-            credentials_json,
-            Arc::clone(&self.clock),
-        );
+        let client =
+            GoogleClient::new(self.egress.clone(), self.endpoints.clone(), credentials_json, Arc::clone(&self.clock));
         client.map(|client| -> Arc<dyn FeedPort> { Arc::new(client) }).map_err(|error| error.to_string())
     }
 }

@@ -3,8 +3,11 @@
 //! Everything happens in a copy under `OUT_DIR`, so that a build never writes into the source. Third-party code comes from npm by the lock
 //! file and is installed again only when that file changed; with a filled npm cache no network is needed.
 #![expect(
+    clippy::disallowed_methods,
+    clippy::exit,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "a build script has nobody to return an error to: its message is what the user reads"
 )]
 

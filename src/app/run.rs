@@ -106,15 +106,12 @@ async fn run_demo(arguments: Demo) -> Result<bool, Fault> {
     drop(telemetry::registry());
     let (clock, entropy) = parts();
     let temporary;
-    let data = match arguments.data {
-        Some(folder) => folder,
-        None => {
-            let mut name = [0; 8];
-            entropy.fill(&mut name);
-            let name = format!("bodega-demo-{}", data_encoding::HEXLOWER.encode(&name));
-            temporary = TemporaryFolder(std::env::temp_dir().join(name));
-            temporary.0.clone()
-        }
+    let data = if let Some(folder) = arguments.data { folder } else {
+        let mut name = [0; 8];
+        entropy.fill(&mut name);
+        let name = format!("bodega-demo-{}", data_encoding::HEXLOWER.encode(&name));
+        temporary = TemporaryFolder(std::env::temp_dir().join(name));
+        temporary.0.clone()
     };
     let demo = demo::open(DemoSetup {
         data,
@@ -200,7 +197,7 @@ fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
     for (name, path, schema) in files_of(data)? {
         let mut connection = open_connection(&path, Role::Writer)?;
         migrate_up(&mut connection, &path, schema)?;
-        let report = crate::infra::db::read_on(&connection, |tx| journal::verify(tx))?;
+        let report = crate::infra::db::read_on(&connection, journal::verify)?;
         all_good &= report.broken.is_none();
         let broken = report.broken.as_ref().map(ToString::to_string);
         if json {

@@ -233,7 +233,7 @@ pub struct ChainReport {
     pub broken: Option<ChainBreak>,
 }
 
-/// Walks the whole chain in the order it was written and names the first broken row (SC6a).
+/// Walks the whole chain in the order it was written and names the first broken row (`SC6a`).
 pub fn verify(tx: &ReadTx<'_>) -> Result<ChainReport, DbError> {
     let mut report = ChainReport { rows: 0, erased: 0, broken: None };
     let mut head = Head { seq: 0, hash: [0; 32] };
@@ -243,12 +243,9 @@ pub fn verify(tx: &ReadTx<'_>) -> Result<ChainReport, DbError> {
         }
         report.rows = report.rows.saturating_add(1);
         let expected = head.seq.saturating_add(1);
-        let body_fits = match body {
-            Some(text) => sha256(&[text.as_bytes()]) == header.body_hash,
-            None => {
-                report.erased = report.erased.saturating_add(1);
-                true
-            }
+        let body_fits = if let Some(text) = body { sha256(&[text.as_bytes()]) == header.body_hash } else {
+            report.erased = report.erased.saturating_add(1);
+            true
         };
         report.broken = if header.seq != expected {
             Some(ChainBreak::Gap { expected, found: header.seq })

@@ -97,16 +97,13 @@ pub fn journal_after(tx: &ReadTx<'_>, seq: i64, limit: u32) -> Result<Vec<Journa
 
 /// Rows before `seq`, newest first; of one entity if given.
 pub fn journal_before(tx: &ReadTx<'_>, seq: i64, entity: Option<Id>, limit: u32) -> Result<Vec<JournalRow>, DbError> {
-    match entity {
-        Some(id) => {
-            let sql =
-                format!("SELECT {JOURNAL_COLUMNS} WHERE j.entity_id = ?1 AND j.seq < ?2 ORDER BY j.seq DESC LIMIT ?3");
-            tx.all(&sql, (id.as_bytes(), seq, limit), journal_row)
-        }
-        None => {
-            let sql = format!("SELECT {JOURNAL_COLUMNS} WHERE j.seq < ?1 ORDER BY j.seq DESC LIMIT ?2");
-            tx.all(&sql, (seq, limit), journal_row)
-        }
+    if let Some(id) = entity {
+        let sql =
+            format!("SELECT {JOURNAL_COLUMNS} WHERE j.entity_id = ?1 AND j.seq < ?2 ORDER BY j.seq DESC LIMIT ?3");
+        tx.all(&sql, (id.as_bytes(), seq, limit), journal_row)
+    } else {
+        let sql = format!("SELECT {JOURNAL_COLUMNS} WHERE j.seq < ?1 ORDER BY j.seq DESC LIMIT ?2");
+        tx.all(&sql, (seq, limit), journal_row)
     }
 }
 

@@ -59,7 +59,7 @@ struct LevelWire {
     updated_at: Timestamp,
 }
 
-/// A change of on_hand.
+/// A change of `on_hand`.
 #[derive(Serialize, JsonSchema)]
 struct MovementWire {
     /// Id.
@@ -72,7 +72,7 @@ struct MovementWire {
     kind: String,
     /// Pieces, signed.
     quantity: i64,
-    /// on_hand after it.
+    /// `on_hand` after it.
     on_hand_after: i64,
     /// Why.
     reason: String,

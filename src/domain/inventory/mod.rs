@@ -1,7 +1,7 @@
 //! Stock: how much there is of a variant in a warehouse, to whom it is promised, and every movement that led there.
 //!
-//! **Words.** *on_hand*: pieces that lie there. *reserved*: pieces of them that are promised. *available*: the rest, what can still be sold.
-//! *movement*: a change of on_hand, never of reserved. *reservation*: a promise of pieces of one warehouse to an owner's line.
+//! **Words.** *`on_hand`*: pieces that lie there. *reserved*: pieces of them that are promised. *available*: the rest, what can still be sold.
+//! *movement*: a change of `on_hand`, never of reserved. *reservation*: a promise of pieces of one warehouse to an owner's line.
 //! *shortfall*: pieces that were sold elsewhere and are not there; filled first in, first out when stock arrives.
 //!
 //! **Commands.** `inventory.create_warehouse`, `inventory.adjust`, `inventory.fill_shortfalls`; in the transactions of others:
@@ -10,7 +10,7 @@
 //! **Events.** `warehouse.created`, `inventory.adjusted`, `inventory.reserved`, `inventory.shortfall`, `inventory.filled`,
 //! `inventory.released`, `inventory.consumed`. All of them name the variants whose availability moved.
 //!
-//! **Invariants.** on_hand = Σ movements; reserved = Σ open reservations; 0 ≤ reserved ≤ on_hand (in the schema). A shortfall never touches a
+//! **Invariants.** `on_hand` = Σ movements; reserved = Σ open reservations; 0 ≤ reserved ≤ `on_hand` (in the schema). A shortfall never touches a
 //! level. Reserving is one guarded UPDATE a warehouse, so that the last piece is promised once (RA1.2).
 //!
 //! **What it does not do.** It knows no order: an owner is an id. It decides no price and tells no channel.

@@ -177,7 +177,7 @@ pub enum WhenShort {
     Record,
 }
 
-/// A change of on_hand, as a module or a person asks for it.
+/// A change of `on_hand`, as a module or a person asks for it.
 #[derive(Clone, Debug)]
 pub struct Adjustment {
     /// Of what.
@@ -209,7 +209,7 @@ pub struct Movement {
     pub kind: String,
     /// Pieces, signed.
     pub quantity: i64,
-    /// on_hand after it.
+    /// `on_hand` after it.
     pub on_hand_after: i64,
     /// Why, in words.
     pub reason: String,

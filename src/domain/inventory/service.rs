@@ -19,7 +19,7 @@ use serde::Serialize;
 
 /// Makes a warehouse.
 pub const CREATE_WAREHOUSE: Command = Command::new("inventory.create_warehouse", Permission::InventoryWrite);
-/// Moves on_hand by hand.
+/// Moves `on_hand` by hand.
 pub const ADJUST: Command = Command::new("inventory.adjust", Permission::InventoryWrite);
 /// Gives arrived stock to those who wait for it.
 pub const FILL: Command = Command::background("inventory.fill_shortfalls", Permission::InventoryWrite);
@@ -75,12 +75,12 @@ pub fn create_warehouse_in(cx: &mut Cx<'_>, new: NewWarehouse) -> Result<Warehou
 
 // --- movements
 
-/// Moves on_hand in a store.
+/// Moves `on_hand` in a store.
 pub async fn adjust(scope: &Scope, adjustment: Adjustment) -> Result<Movement, Fault> {
     scope.write(&ADJUST, move |cx| adjust_in(cx, &adjustment)).await
 }
 
-/// Moves on_hand. What is promised stays covered; what arrives goes first to those who wait for it.
+/// Moves `on_hand`. What is promised stays covered; what arrives goes first to those who wait for it.
 pub fn adjust_in(cx: &mut Cx<'_>, adjustment: &Adjustment) -> Result<Movement, Fault> {
     let Adjustment { variant, warehouse, delta, .. } = *adjustment;
     let place = warehouse_code(cx.read(), warehouse)?;

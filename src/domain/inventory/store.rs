@@ -69,7 +69,7 @@ pub fn level_ensure(
     Ok(())
 }
 
-/// Moves on_hand if what is promised stays covered. Gives on_hand after it, or none when it does not.
+/// Moves `on_hand` if what is promised stays covered. Gives `on_hand` after it, or none when it does not.
 pub fn level_move(
     tx: &WriteTx<'_>,
     variant: VariantId,
@@ -104,7 +104,7 @@ pub fn level_release(tx: &WriteTx<'_>, variant: VariantId, pick: Pick, now: Time
     Ok(())
 }
 
-/// Promised pieces leave. Gives on_hand after it.
+/// Promised pieces leave. Gives `on_hand` after it.
 pub fn level_consume(tx: &WriteTx<'_>, variant: VariantId, pick: Pick, now: Timestamp) -> Result<Option<i64>, DbError> {
     tx.one(
         "UPDATE inventory_level SET reserved = reserved - ?3, on_hand = on_hand - ?3, updated_ms = ?4
@@ -126,7 +126,7 @@ pub struct MovementInsert<'a> {
     pub kind: &'a str,
     /// Pieces, signed.
     pub quantity: i64,
-    /// on_hand after it.
+    /// `on_hand` after it.
     pub on_hand_after: i64,
     /// Why.
     pub reason: &'a str,
@@ -506,7 +506,7 @@ pub fn sku_of(tx: &ReadTx<'_>, variant: VariantId) -> Result<Option<String>, DbE
     tx.one("SELECT sku FROM v_catalog_variant WHERE variant_id = ?1", [variant], |row| row.get(0))
 }
 
-/// Levels that differ from their movements or reservations: variant, warehouse, on_hand, Σ movements, reserved, Σ open reservations (SC5).
+/// Levels that differ from their movements or reservations: variant, warehouse, `on_hand`, Σ movements, reserved, Σ open reservations (SC5).
 pub fn drift(tx: &ReadTx<'_>) -> Result<Vec<(VariantId, WarehouseId, i64, i64, i64, i64)>, DbError> {
     tx.all(
         "SELECT l.variant_id, l.warehouse_id, l.on_hand, coalesce(m.total, 0), l.reserved, coalesce(r.total, 0)

@@ -17,7 +17,7 @@ const SKU_MAX: usize = 255;
 const FIELD_MAX: usize = 320;
 
 /// Maps a parsed order. `cancelled` says that the topic itself tells of a cancellation, whatever the body's own field says.
-pub fn order(body: &Node<Order<'_>>, cancelled: bool) -> Result<IncomingOrder, Unreadable> {
+pub(super) fn order(body: &Node<Order<'_>>, cancelled: bool) -> Result<IncomingOrder, Unreadable> {
     let at = At::ROOT;
     let order = match body {
         Node::Object(order) => order,

@@ -9,7 +9,7 @@ use crate::domain::channels::port::Unreadable;
 
 /// A place in the body. Costs nothing until a pointer is asked for.
 #[derive(Clone, Copy)]
-pub struct At<'p> {
+pub(super) struct At<'p> {
     up: Option<&'p At<'p>>,
     step: Step,
 }
@@ -26,15 +26,15 @@ const PPM_DIGITS: usize = 6;
 
 impl<'p> At<'p> {
     /// The body as a whole.
-    pub const ROOT: At<'static> = At { up: None, step: Step::Root };
+    pub(super) const ROOT: At<'static> = At { up: None, step: Step::Root };
 
     /// A key of the object here.
-    pub const fn key(&'p self, key: &'static str) -> At<'p> {
+    pub(super) const fn key(&'p self, key: &'static str) -> At<'p> {
         At { up: Some(self), step: Step::Key(key) }
     }
 
     /// An item of the list here.
-    pub const fn index(&'p self, index: usize) -> At<'p> {
+    pub(super) const fn index(&'p self, index: usize) -> At<'p> {
         At { up: Some(self), step: Step::Index(index) }
     }
 
@@ -49,25 +49,25 @@ impl<'p> At<'p> {
     }
 
     /// A complaint about this place.
-    pub fn wrong(&self, reason: impl Into<String>) -> Unreadable {
+    pub(super) fn wrong(&self, reason: impl Into<String>) -> Unreadable {
         Unreadable { pointer: self.pointer(), reason: reason.into() }
     }
 
     /// A text of one line that is shown: breaks and tabs become spaces, other control characters and marks that turn the direction of
     /// writing are taken out, the rest is trimmed and cut to `max` characters. What is left empty is none.
-    pub fn prose(&self, leaf: &Leaf<'_>, max: usize) -> Result<Option<String>, Unreadable> {
+    pub(super) fn prose(&self, leaf: &Leaf<'_>, max: usize) -> Result<Option<String>, Unreadable> {
         let Some(text) = self.text(leaf)? else { return Ok(None) };
         Ok(shown(text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }), max))
     }
 
     /// As [`At::prose`], but line breaks and tabs stay.
-    pub fn paragraphs(&self, leaf: &Leaf<'_>, max: usize) -> Result<Option<String>, Unreadable> {
+    pub(super) fn paragraphs(&self, leaf: &Leaf<'_>, max: usize) -> Result<Option<String>, Unreadable> {
         let Some(text) = self.text(leaf)? else { return Ok(None) };
         Ok(shown(text.chars(), max))
     }
 
     /// A text that is compared, such as an SKU. It is trimmed, but never changed otherwise: control characters are refused.
-    pub fn key_text(&self, leaf: &Leaf<'_>, max: usize) -> Result<Option<String>, Unreadable> {
+    pub(super) fn key_text(&self, leaf: &Leaf<'_>, max: usize) -> Result<Option<String>, Unreadable> {
         let Some(text) = self.text(leaf)? else { return Ok(None) };
         let text = text.trim();
         if text.chars().any(char::is_control) {
@@ -88,7 +88,7 @@ impl<'p> At<'p> {
     }
 
     /// True or false; absent is `default`.
-    pub fn flag(&self, leaf: &Leaf<'_>, default: bool) -> Result<bool, Unreadable> {
+    pub(super) fn flag(&self, leaf: &Leaf<'_>, default: bool) -> Result<bool, Unreadable> {
         match leaf {
             Leaf::Absent => Ok(default),
             Leaf::Flag(flag) => Ok(*flag),
@@ -99,7 +99,7 @@ impl<'p> At<'p> {
     }
 
     /// One of Shopify's 64-bit ids, as a number or as its digits.
-    pub fn id(&self, leaf: &Leaf<'_>) -> Result<Option<u64>, Unreadable> {
+    pub(super) fn id(&self, leaf: &Leaf<'_>) -> Result<Option<u64>, Unreadable> {
         let id = match leaf {
             Leaf::Absent => return Ok(None),
             Leaf::Whole(number) => u64::try_from(*number).ok(),
@@ -113,7 +113,7 @@ impl<'p> At<'p> {
     }
 
     /// A count of pieces.
-    pub fn quantity(&self, leaf: &Leaf<'_>) -> Result<Option<i64>, Unreadable> {
+    pub(super) fn quantity(&self, leaf: &Leaf<'_>) -> Result<Option<i64>, Unreadable> {
         match leaf {
             Leaf::Absent => Ok(None),
             Leaf::Whole(number) if *number < 0 => Err(self.wrong(format!("{number} pieces are less than none"))),
@@ -127,18 +127,18 @@ impl<'p> At<'p> {
     }
 
     /// An instant.
-    pub fn time(&self, leaf: &Leaf<'_>) -> Result<Option<Timestamp>, Unreadable> {
+    pub(super) fn time(&self, leaf: &Leaf<'_>) -> Result<Option<Timestamp>, Unreadable> {
         let Some(text) = self.text(leaf)? else { return Ok(None) };
         Timestamp::parse(text).map(Some).map_err(|error| self.wrong(error.to_string()))
     }
 
     /// Tells that a key is missing.
-    pub fn required<T>(&self, value: Option<T>) -> Result<T, Unreadable> {
+    pub(super) fn required<T>(&self, value: Option<T>) -> Result<T, Unreadable> {
         value.ok_or_else(|| self.wrong("is missing"))
     }
 
     /// The object here; `None` when absent.
-    pub fn object<'n, T>(&self, node: &'n Node<T>) -> Result<Option<&'n T>, Unreadable> {
+    pub(super) fn object<'n, T>(&self, node: &'n Node<T>) -> Result<Option<&'n T>, Unreadable> {
         match node {
             Node::Other => Err(self.wrong("is not an object")),
             Node::Absent | Node::Object(_) => Ok(node.object()),
@@ -146,7 +146,7 @@ impl<'p> At<'p> {
     }
 
     /// The items here; none when absent.
-    pub fn list<'n, T>(&self, list: &'n List<T>) -> Result<&'n [T], Unreadable> {
+    pub(super) fn list<'n, T>(&self, list: &'n List<T>) -> Result<&'n [T], Unreadable> {
         match list {
             List::Other => Err(self.wrong("is not a list")),
             List::Items(items) if items.len() > ITEMS_MAX => {
@@ -157,7 +157,7 @@ impl<'p> At<'p> {
     }
 
     /// A tax rate in parts per million; digits beyond are dropped. It is for show: no amount is computed from it.
-    pub fn rate_ppm(&self, leaf: &Leaf<'_>) -> Result<i64, Unreadable> {
+    pub(super) fn rate_ppm(&self, leaf: &Leaf<'_>) -> Result<i64, Unreadable> {
         let decimal = match leaf {
             Leaf::Absent => return Ok(0),
             Leaf::Whole(number) => number.to_string(),
@@ -185,11 +185,11 @@ fn shown(text: impl Iterator<Item = char>, max: usize) -> Option<String> {
 
 /// Reads amounts of one order, which are all of one currency.
 #[derive(Clone, Copy)]
-pub struct Purse(pub Currency);
+pub(super) struct Purse(pub Currency);
 
 /// Whether an amount may be below zero.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
+pub(super) enum Sign {
     /// It may not.
     Positive,
     /// It may.
@@ -198,7 +198,7 @@ pub enum Sign {
 
 impl Purse {
     /// An amount that stands as a plain text, as a set, or as both; the set's shop money counts first.
-    pub fn either(
+    pub(super) fn either(
         self,
         here: &At<'_>,
         (name, leaf): (&'static str, &Leaf<'_>),
@@ -211,7 +211,7 @@ impl Purse {
     }
 
     /// The shop's side of an amount in two currencies.
-    pub fn set(self, at: &At<'_>, set: &Node<AmountSet<'_>>, sign: Sign) -> Result<Option<Money>, Unreadable> {
+    pub(super) fn set(self, at: &At<'_>, set: &Node<AmountSet<'_>>, sign: Sign) -> Result<Option<Money>, Unreadable> {
         let Some(set) = at.object(set)? else { return Ok(None) };
         let at = at.key("shop_money");
         let Some(money) = at.object(&set.shop_money)? else { return Ok(None) };
@@ -225,7 +225,7 @@ impl Purse {
     }
 
     /// An amount as a text or a number.
-    pub fn plain(self, at: &At<'_>, leaf: &Leaf<'_>, sign: Sign) -> Result<Option<Money>, Unreadable> {
+    pub(super) fn plain(self, at: &At<'_>, leaf: &Leaf<'_>, sign: Sign) -> Result<Option<Money>, Unreadable> {
         let parsed = match leaf {
             Leaf::Absent => return Ok(None),
             Leaf::Text(text) => Money::parse(text, self.0),
@@ -243,7 +243,7 @@ impl Purse {
     }
 
     /// Nothing.
-    pub const fn zero(self) -> Money {
+    pub(super) const fn zero(self) -> Money {
         Money::zero(self.0)
     }
 }

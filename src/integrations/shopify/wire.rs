@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 
 /// A single value.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum Leaf<'a> {
+pub(super) enum Leaf<'a> {
     /// The key is not there, or its value is null.
     #[default]
     Absent,
@@ -31,7 +31,7 @@ pub enum Leaf<'a> {
 
 /// An object, or what stands in its place.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum Node<T> {
+pub(super) enum Node<T> {
     /// The key is not there, or its value is null.
     #[default]
     Absent,
@@ -43,7 +43,7 @@ pub enum Node<T> {
 
 impl<T> Node<T> {
     /// The object, when it is one.
-    pub fn object(&self) -> Option<&T> {
+    pub(super) fn object(&self) -> Option<&T> {
         match self {
             Self::Object(object) => Some(object),
             Self::Absent | Self::Other => None,
@@ -53,7 +53,7 @@ impl<T> Node<T> {
 
 /// A list, or what stands in its place.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum List<T> {
+pub(super) enum List<T> {
     /// The key is not there, or its value is null.
     #[default]
     Absent,
@@ -65,7 +65,7 @@ pub enum List<T> {
 
 impl<T> List<T> {
     /// The items; none when it is no list.
-    pub fn items(&self) -> &[T] {
+    pub(super) fn items(&self) -> &[T] {
         match self {
             Self::Items(items) => items,
             Self::Absent | Self::Other => &[],
@@ -74,7 +74,7 @@ impl<T> List<T> {
 }
 
 /// The most items of one list that are read: above what Shopify puts into an order.
-pub const ITEMS_MAX: usize = 500;
+pub(super) const ITEMS_MAX: usize = 500;
 
 macro_rules! scalar_visits {
     () => {
@@ -200,7 +200,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 }
 
 /// Parses a body. `DeserializeSeed` for the whole body keeps trailing bytes an error.
-pub fn parse(body: &[u8]) -> Result<Node<Order<'_>>, serde_json::Error> {
+pub(super) fn parse(body: &[u8]) -> Result<Node<Order<'_>>, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let order = PhantomData::<Node<Order<'_>>>.deserialize(&mut reader)?;
     reader.end()?;
@@ -210,7 +210,7 @@ pub fn parse(body: &[u8]) -> Result<Node<Order<'_>>, serde_json::Error> {
 /// An amount in one currency.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct Amount<'a> {
+pub(super) struct Amount<'a> {
     /// Decimal text.
     pub amount: Leaf<'a>,
     /// ISO 4217.
@@ -220,7 +220,7 @@ pub struct Amount<'a> {
 /// An amount in the shop's currency and in the buyer's. Only the shop's is read.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct AmountSet<'a> {
+pub(super) struct AmountSet<'a> {
     /// In the shop's currency.
     pub shop_money: Node<Amount<'a>>,
 }
@@ -228,7 +228,7 @@ pub struct AmountSet<'a> {
 /// A tax of a line, of shipping or of the order.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct TaxLine<'a> {
+pub(super) struct TaxLine<'a> {
     /// Name of the tax.
     pub title: Leaf<'a>,
     /// A fraction of one.
@@ -242,7 +242,7 @@ pub struct TaxLine<'a> {
 /// The part of a discount that falls on one line.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct DiscountAllocation<'a> {
+pub(super) struct DiscountAllocation<'a> {
     /// The part.
     pub amount: Leaf<'a>,
     /// The part in both currencies.
@@ -252,7 +252,7 @@ pub struct DiscountAllocation<'a> {
 /// A duty on one line.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct Duty<'a> {
+pub(super) struct Duty<'a> {
     /// Taxes on the duty.
     pub tax_lines: List<Node<TaxLine<'a>>>,
 }
@@ -260,7 +260,7 @@ pub struct Duty<'a> {
 /// A line of goods.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct LineItem<'a> {
+pub(super) struct LineItem<'a> {
     pub(super) id: Leaf<'a>,
     pub(super) sku: Leaf<'a>,
     pub(super) title: Leaf<'a>,
@@ -282,7 +282,7 @@ pub struct LineItem<'a> {
 /// A way of shipping.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct ShippingLine<'a> {
+pub(super) struct ShippingLine<'a> {
     pub(super) title: Leaf<'a>,
     pub(super) price: Leaf<'a>,
     pub(super) price_set: Node<AmountSet<'a>>,
@@ -297,7 +297,7 @@ pub struct ShippingLine<'a> {
 /// Pieces of a line that were refunded or removed.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct RefundLineItem<'a> {
+pub(super) struct RefundLineItem<'a> {
     pub(super) line_item_id: Leaf<'a>,
     pub(super) quantity: Leaf<'a>,
     pub(super) subtotal: Leaf<'a>,
@@ -309,7 +309,7 @@ pub struct RefundLineItem<'a> {
 /// A refund, also one without money for goods that were removed.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct Refund<'a> {
+pub(super) struct Refund<'a> {
     /// What it takes off each line.
     pub refund_line_items: List<Node<RefundLineItem<'a>>>,
 }
@@ -317,7 +317,7 @@ pub struct Refund<'a> {
 /// The buyer.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct Customer<'a> {
+pub(super) struct Customer<'a> {
     pub(super) id: Leaf<'a>,
     pub(super) email: Leaf<'a>,
     pub(super) phone: Leaf<'a>,
@@ -328,7 +328,7 @@ pub struct Customer<'a> {
 /// A postal address.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct PostalAddress<'a> {
+pub(super) struct PostalAddress<'a> {
     pub(super) name: Leaf<'a>,
     pub(super) first_name: Leaf<'a>,
     pub(super) last_name: Leaf<'a>,
@@ -345,7 +345,7 @@ pub struct PostalAddress<'a> {
 /// An order.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-pub struct Order<'a> {
+pub(super) struct Order<'a> {
     pub(super) id: Leaf<'a>,
     pub(super) name: Leaf<'a>,
     #[serde(rename = "order_number")]

@@ -364,12 +364,9 @@ fn record(route: &Route, response: &Response, elapsed: Duration, meta: &RequestM
     metrics::histogram!("bodega_http_request_duration_seconds", "op" => route.name).record(elapsed.as_secs_f64());
     metrics::counter!("bodega_http_requests_total", "op" => route.name, "status" => class).increment(1);
     let us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-    match tenant {
-        Some(tenant) => tracing::info!(
-            rid = %meta.rid, trace_id = %meta.trace, tenant_id = %tenant.id, op = route.name, status, us, "request"
-        ),
-        None => tracing::info!(rid = %meta.rid, trace_id = %meta.trace, op = route.name, status, us, "request"),
-    }
+    if let Some(tenant) = tenant { tracing::info!(
+        rid = %meta.rid, trace_id = %meta.trace, tenant_id = %tenant.id, op = route.name, status, us, "request"
+    ); } else { tracing::info!(rid = %meta.rid, trace_id = %meta.trace, op = route.name, status, us, "request") }
 }
 
 /// Headers that every answer carries.

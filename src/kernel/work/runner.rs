@@ -304,7 +304,7 @@ fn finish(cx: &mut Cx<'_>, job: &JobRow, policy: &Policy, outcome: Outcome) -> R
     match outcome {
         Outcome::Done => {
             let closed = store::job_done(cx.tx(), job.seq, job.version, now)?;
-            return Ok(if closed { Settle::Forget } else { Settle::Again(now) });
+            Ok(if closed { Settle::Forget } else { Settle::Again(now) })
         }
         Outcome::Retry(error) => match policy.wait_after(job.attempts.saturating_add(1)) {
             Some(wait) => {

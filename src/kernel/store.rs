@@ -267,6 +267,14 @@ pub fn jobs_count(tx: &ReadTx<'_>) -> Result<Vec<(String, String, i64)>, DbError
     )
 }
 
+/// Whether there is an open job about a subject.
+pub fn job_is_open(tx: &ReadTx<'_>, kind: &str, subject: &str) -> Result<bool, DbError> {
+    tx.exists(
+        "SELECT 1 FROM outbox WHERE kind = ?1 AND subject = ?2 AND state IN ('ready', 'running', 'waiting')",
+        (kind, subject),
+    )
+}
+
 /// When the oldest open job of a kind was asked for.
 pub fn jobs_oldest(tx: &ReadTx<'_>, kind: &str) -> Result<Option<Timestamp>, DbError> {
     tx.value("SELECT min(created_ms) FROM outbox WHERE kind = ?1 AND state IN ('ready', 'running', 'waiting')", [kind])

@@ -12,6 +12,7 @@
 mod auth;
 mod browser;
 mod catalog;
+mod feeds;
 mod harness;
 mod powercut;
 mod tidy;

@@ -12,6 +12,7 @@ use crate::kernel::permit::Permission;
 use crate::kernel::web::call::{Answer, Call, json, json_reply, page, page_number};
 use crate::kernel::web::route::{Access, Route};
 use crate::kernel::work::Runner;
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
@@ -282,14 +283,16 @@ async fn connect(wiring: FeedsWiring, call: Call) -> Result<Answer, Fault> {
     };
     let scope = call.scope()?;
     let paused = (wiring.paused_until)(scope.tenant().id).await;
+    let rest = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&rest);
     let reply = scope
         .reply(&service::CONNECT, move |cx| {
-            service::connect_in(cx, wanted)?;
+            *seen.lock() = service::connect_in(cx, wanted)?;
             json_reply(200, &google_wire(service::health(cx.read(), cx.now())?, paused))
         })
         .await?;
-    // In steps, so that orders are not held up. If the process ends in between, the sweep goes on.
-    let mut after = Some(0);
+    // In steps, so that orders are not held up. Connecting again goes on where the process ended in between.
+    let mut after = *rest.lock();
     while let Some(position) = after {
         after = scope.write(&service::FILL, move |cx| service::fill_in(cx, position)).await?;
     }

@@ -111,8 +111,9 @@ async fn push_product(lines: &Lines, run: &JobRun) -> Result<(), Outcome> {
     let Some(told) = read(run).await? else { return Ok(()) };
     let now = run.scope.clock().now();
     match told.product_push(now, run.job.created) {
-        None | Some(ProductPush::Current(_)) => return Ok(()),
+        None | Some(ProductPush::Current(_)) => return hand_on(run, &told).await,
         Some(ProductPush::NotBefore(due)) => {
+            hand_on(run, &told).await?;
             let reason = "the item was pushed twice within a day".to_owned();
             return Err(Outcome::Later { reason, due });
         }
@@ -122,11 +123,32 @@ async fn push_product(lines: &Lines, run: &JobRun) -> Result<(), Outcome> {
     let version = told.next_version(now);
     match desk.product(&told, version).await {
         Ok(version) => {
-            run.complete(&service::RECORD_PRODUCT, move |cx| service::record_product_in(cx, &told, version)).await?;
+            let is_told = told.due_stock().is_empty();
+            run.complete(&service::RECORD_PRODUCT, move |cx| {
+                service::record_product_in(cx, &told, version)?;
+                if is_told { Ok(()) } else { service::enqueue_stock_of_in(cx, told.item.variant, &told.item.sku) }
+            })
+            .await?;
             Ok(())
         }
-        Err(error) => Err(desk.outcome(&told, error, true).await),
+        Err(halt) => {
+            if matches!(halt, Halt::Push(PushError::Invalid(_) | PushError::StaleVersion)) {
+                hand_on(run, &told).await?;
+            }
+            Err(desk.outcome(&told, halt, true).await)
+        }
     }
+}
+
+/// Asks for a stock push where stores of a product that stands at the vendor were told something else: another price, or stock of what is no longer
+/// sold.
+async fn hand_on(run: &JobRun, told: &Told) -> Result<(), Outcome> {
+    if told.product.history.last.is_none() || told.due_stock().is_empty() {
+        return Ok(());
+    }
+    let (variant, sku) = (told.item.variant, told.item.sku.clone());
+    run.scope.write(&service::ASK_STOCK, move |cx| service::enqueue_stock_of_in(cx, variant, &sku)).await?;
+    Ok(())
 }
 
 async fn push_stock(lines: &Lines, run: &JobRun) -> Result<(), Outcome> {

@@ -7,7 +7,7 @@
 //! **Tables.** `feed_account` (one row: the connection), `feed_product` (what was last accepted or refused of an item), `feed_stock` (what each
 //! store was last told).
 //!
-//! **Commands.** `feeds.connect`, `feeds.disconnect`, `feeds.push_now`, `feeds.fill`; in the transactions of others:
+//! **Commands.** `feeds.connect`, `feeds.disconnect`, `feeds.push_now`, `feeds.fill`, `feeds.refresh`; in the transactions of others:
 //! [`service::enqueue_stock_in`], [`service::enqueue_product_in`]; by the jobs: `feeds.record_product`, `feeds.record_stock`, `feeds.reject`,
 //! `feeds.note_error`.
 //!

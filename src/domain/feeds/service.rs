@@ -7,6 +7,7 @@ use super::{FeedsError, PUSH_PRODUCT, PUSH_STOCK};
 use crate::base::clock::Timestamp;
 use crate::base::error::{Fault, FieldFault, Place};
 use crate::base::id::{Id, ProductId, VariantId};
+use crate::base::quantity::Quantity;
 use crate::base::text::cut;
 use crate::infra::db::ReadTx;
 use crate::infra::vault::SealKey;
@@ -29,6 +30,8 @@ pub const PUSH_NOW: Command = Command::new("feeds.push_now", Permission::FeedWri
 pub const FILL: Command = Command::background("feeds.fill", Permission::FeedWrite);
 /// Asks for pushes of items that would expire.
 pub const REFRESH: Command = Command::background("feeds.refresh", Permission::FeedWrite);
+/// Asks for the stock push that follows a product push.
+pub const ASK_STOCK: Command = Command::background("feeds.ask_stock", Permission::FeedWrite);
 /// Records an accepted product push.
 pub const RECORD_PRODUCT: Command = Command::background("feeds.record_product", Permission::FeedWrite);
 /// Records accepted stock pushes.
@@ -105,8 +108,9 @@ fn checked(wanted: &NewFeedAccount) -> Result<(), Fault> {
     if fields.is_empty() { Ok(()) } else { Err(Fault::fields(fields)) }
 }
 
-/// Connects an account, or replaces the connection. Another account begins with nothing told; the same one with new credentials goes on.
-pub fn connect_in(cx: &mut Cx<'_>, wanted: NewFeedAccount) -> Result<Connection, Fault> {
+/// Connects an account, or replaces the connection. Another account begins with nothing told; the same one with new credentials goes on. Asks for
+/// the first push of what was never told, and gives the position from which [`fill_in`] goes on, if one step was not enough.
+pub fn connect_in(cx: &mut Cx<'_>, wanted: NewFeedAccount) -> Result<Option<i64>, Fault> {
     checked(&wanted)?;
     let credentials =
         cx.key().seal(CREDENTIALS, wanted.credentials.as_bytes()).map_err(|error| Fault::broken(error.to_string()))?;
@@ -139,7 +143,7 @@ pub fn connect_in(cx: &mut Cx<'_>, wanted: NewFeedAccount) -> Result<Connection,
         "before": before.filter(|old| old.is_active).map(|old| old.account_id),
     });
     cx.record(Fact::new("feed.connected", Entity::Feed, FEED, &body)?)?;
-    Ok(row)
+    fill_in(cx, 0)
 }
 
 /// Switches the connection off and forgets its credentials. Open jobs end without a call.
@@ -178,8 +182,11 @@ fn sku_of(cx: &Cx<'_>, variant: VariantId) -> Result<Option<String>, Fault> {
     Ok(store::sku_of(cx.read(), variant)?)
 }
 
-/// Asks for a stock push of each variant. Further changes within [`COALESCE_WINDOW`] join it. The caller has seen that there is a connection.
+/// Asks for a stock push of each variant, if there is a connection. Further changes within [`COALESCE_WINDOW`] join it.
 pub fn enqueue_stock_in(cx: &mut Cx<'_>, variants: impl IntoIterator<Item = VariantId>) -> Result<(), Fault> {
+    if !store::is_connected(cx.read())? {
+        return Ok(());
+    }
     for variant in variants {
         if let Some(sku) = sku_of(cx, variant)? {
             enqueue_stock_of_in(cx, variant, &sku)?;
@@ -188,18 +195,20 @@ pub fn enqueue_stock_in(cx: &mut Cx<'_>, variants: impl IntoIterator<Item = Vari
     Ok(())
 }
 
-/// [`enqueue_stock_in`] for a caller who knows the SKU: nothing is read.
+/// [`enqueue_stock_in`] for a caller who knows the SKU and has seen that there is a connection: nothing is read.
 pub fn enqueue_stock_of_in(cx: &mut Cx<'_>, variant: VariantId, sku: &str) -> Result<(), Fault> {
     cx.enqueue(&job(PUSH_STOCK, variant, sku)?.after(COALESCE_WINDOW))
 }
 
-/// Asks for a product push. The job itself finds out whether anything differs.
+/// Asks for a product push. The job itself finds out whether anything differs, and asks for a stock push when stores were told another price. The
+/// caller has seen that there is a connection.
 pub fn enqueue_product_in(cx: &mut Cx<'_>, variant: VariantId) -> Result<(), Fault> {
     let Some(sku) = sku_of(cx, variant)? else { return Ok(()) };
     cx.enqueue(&job(PUSH_PRODUCT, variant, &sku)?.after(COALESCE_WINDOW))
 }
 
-/// Tells the vendor of an item anew: complaints and what its stores were told are forgotten, and both pushes are asked for at once.
+/// Tells the vendor of an item anew: complaints and what its stores were told are forgotten, and a stock push is asked for at once. That pushes the
+/// product first if it differs.
 pub fn push_now_in(cx: &mut Cx<'_>, variant: VariantId) -> Result<(), Fault> {
     if !store::is_connected(cx.read())? {
         return Err(FeedsError::NotConnected.into());
@@ -207,19 +216,20 @@ pub fn push_now_in(cx: &mut Cx<'_>, variant: VariantId) -> Result<(), Fault> {
     let sku = sku_of(cx, variant)?.ok_or(FeedsError::NoVariant)?;
     store::product_forgiven(cx.tx(), variant)?;
     store::stock_forget(cx.tx(), variant)?;
-    cx.enqueue(&job(PUSH_PRODUCT, variant, &sku)?)?;
     cx.enqueue(&job(PUSH_STOCK, variant, &sku)?)
 }
 
-/// Asks for pushes of at most `limit` products that would expire, oldest first. Gives how many. Asking again before they were pushed asks for the
-/// same ones.
+/// Asks for pushes of at most `limit` products that would expire, oldest first. Gives how many were asked for: those whose push is open already do
+/// not count.
 pub fn refresh_due_in(cx: &mut Cx<'_>, limit: u32) -> Result<u32, Fault> {
     let Some(connection) = store::connection(cx.read())?.filter(|row| row.is_active) else { return Ok(0) };
     let old = store::products_old(cx.read(), connection.epoch, cx.now().minus(REFRESH_AFTER), limit)?;
     let mut asked = 0_u32;
     for (variant, sku) in old {
-        cx.enqueue(&job(PUSH_PRODUCT, variant, &sku)?)?;
-        asked = asked.saturating_add(1);
+        if !kernel_store::job_is_open(cx.read(), PUSH_PRODUCT, &variant.to_string())? {
+            cx.enqueue(&job(PUSH_PRODUCT, variant, &sku)?)?;
+            asked = asked.saturating_add(1);
+        }
     }
     Ok(asked)
 }
@@ -277,7 +287,7 @@ pub fn record_stock_in(cx: &mut Cx<'_>, told: &Told, pushed: &[DueStock]) -> Res
             json!({
                 "store_code": stock.store_code,
                 "warehouse_id": stock.warehouse,
-                "quantity": { "before": stock.before.map(crate::base::quantity::Quantity::get), "after": stock.quantity.get() },
+                "quantity": { "before": stock.before.map(Quantity::get), "after": stock.quantity.get() },
             })
         })
         .collect();

@@ -174,7 +174,7 @@ pub fn stock(tx: &ReadTx<'_>, variant: VariantId, epoch: i64) -> Result<Vec<Stor
     )
 }
 
-/// A product push was accepted. False when a newer version is on record: that one stands.
+/// A product push was accepted. False when a newer version is on record: that one stands. A repeat of the same attributes is no update of the day.
 pub fn product_pushed(
     tx: &WriteTx<'_>,
     variant: VariantId,
@@ -189,7 +189,9 @@ pub fn product_pushed(
          ON CONFLICT (variant_id) DO UPDATE SET
              first_pushed_ms = CASE WHEN epoch = excluded.epoch THEN coalesce(first_pushed_ms, excluded.first_pushed_ms)
                                     ELSE excluded.first_pushed_ms END,
-             pushed_before_ms = CASE WHEN epoch = excluded.epoch THEN pushed_ms END,
+             pushed_before_ms = CASE WHEN epoch <> excluded.epoch THEN NULL
+                                     WHEN attributes_hash = excluded.attributes_hash THEN pushed_before_ms
+                                     ELSE pushed_ms END,
              is_visible = CASE WHEN epoch = excluded.epoch THEN is_visible ELSE 0 END,
              attributes_hash = excluded.attributes_hash, version = excluded.version, pushed_ms = excluded.pushed_ms,
              issue = NULL, refused_hash = NULL, refused_ms = NULL, epoch = excluded.epoch

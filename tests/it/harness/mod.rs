@@ -1,7 +1,8 @@
-//! What the tests share: the repository as text, a browser, a disk whose power can be cut.
+//! What the tests share: the repository as text, a browser, a disk whose power can be cut, a store that feeds Google.
 
 pub(crate) mod browser;
 mod devtools;
+pub(crate) mod feeds;
 pub(crate) mod powercut;
 pub(crate) mod source;
 

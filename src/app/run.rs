@@ -121,10 +121,7 @@ async fn run_demo(arguments: Demo) -> Result<bool, Fault> {
     let data = if let Some(folder) = arguments.data {
         folder
     } else {
-        let mut name = [0; 8];
-        entropy.fill(&mut name);
-        let name = format!("bodega-demo-{}", data_encoding::HEXLOWER.encode(&name));
-        temporary = TemporaryFolder(std::env::temp_dir().join(name));
+        temporary = TemporaryFolder::named("demo", &*entropy);
         temporary.0.clone()
     };
     let demo = demo::open(DemoSetup {

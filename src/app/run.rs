@@ -5,7 +5,7 @@ use super::{App, Setup};
 use crate::base::clock::{Clock, SystemClock, Timestamp};
 use crate::base::error::{Fault, Kind};
 use crate::base::id::Entropy;
-use crate::infra::config::{Config, LimitSettings};
+use crate::infra::config::{self, Config, LimitSettings};
 use crate::infra::db::{CONTROL, DbError, Role, TENANT, migrate_up, open_connection};
 use crate::infra::queue::Backend;
 use crate::infra::telemetry;
@@ -91,12 +91,11 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     /// A name that nobody can guess, in the system's folder for such things. Nothing is made yet.
-    #[expect(clippy::disallowed_methods, reason = "what is kept for nobody lies where such things lie")]
     fn named(purpose: &str, entropy: &dyn Entropy) -> Self {
         let mut name = [0; 8];
         entropy.fill(&mut name);
         let name = format!("bodega-{purpose}-{}", data_encoding::HEXLOWER.encode(&name));
-        Self(std::env::temp_dir().join(name))
+        Self(config::temporary_folder().join(name))
     }
 }
 

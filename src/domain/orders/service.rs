@@ -1,7 +1,7 @@
 //! Commands on orders.
 
 use super::OrderError;
-use super::model::{NewLine, NewOrder};
+use super::model::{KnownOrder, NewLine, NewOrder};
 use super::store::{self, Counters};
 use crate::base::clock::Timestamp;
 use crate::base::error::Fault;
@@ -11,6 +11,7 @@ use crate::domain::inventory::model::{Allocation, Demand, WhenShort};
 use crate::domain::inventory::service as inventory;
 use crate::domain::payments::model::NewAttempt;
 use crate::domain::payments::service as payments;
+use crate::infra::db::ReadTx;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
 use crate::kernel::permit::Permission;
@@ -55,6 +56,11 @@ struct AfterLine<'a> {
     unit_price: String,
     total: String,
     mapped: bool,
+}
+
+/// The order that a channel knows under its key, if it has told of it before.
+pub fn find_external(tx: &ReadTx<'_>, channel: ChannelId, external_id: &str) -> Result<Option<KnownOrder>, Fault> {
+    Ok(store::find_external(tx, channel, external_id)?)
 }
 
 /// Places an order: order, lines, reservations, payment attempt and facts, all or nothing (SC1).

@@ -209,14 +209,17 @@ async fn prepare(scope: &Scope) -> (ChannelId, Vec<VariantId>) {
                 let detail = catalog::create_product_in(cx, product)?;
                 let ids: Vec<VariantId> = detail.variants.iter().map(|variant| variant.id).collect();
                 for variant in &ids {
-                    inventory::adjust_in(cx, &Adjustment {
-                        variant: *variant,
-                        warehouse,
-                        delta: 900_000_000,
-                        kind: MovementKind::Receipt,
-                        reason: "bench".to_owned(),
-                        note: String::new(),
-                    })?;
+                    inventory::adjust_in(
+                        cx,
+                        &Adjustment {
+                            variant: *variant,
+                            warehouse,
+                            delta: 900_000_000,
+                            kind: MovementKind::Receipt,
+                            reason: "bench".to_owned(),
+                            note: String::new(),
+                        },
+                    )?;
                 }
                 Ok(ids)
             })
@@ -225,21 +228,27 @@ async fn prepare(scope: &Scope) -> (ChannelId, Vec<VariantId>) {
     }
     let channel = scope
         .write(&PREPARE, |cx| {
-            feeds::connect_in(cx, feeds::NewFeedAccount {
-                account_id: "1".to_owned(),
-                data_source: "1".to_owned(),
-                content_language: "de".to_owned(),
-                feed_label: "DE".to_owned(),
-                endpoint: "https://merchantapi.googleapis.com".to_owned(),
-                credentials: "{}".to_owned(),
-            })?;
-            channels::create_in(cx, &channels::NewChannel {
-                provider: "shopify".to_owned(),
-                name: "Bench".to_owned(),
-                external_shop: "bench.myshopify.com".to_owned(),
-                secret: "bench-secret-0123456789".to_owned(),
-                warehouses: Vec::new(),
-            })
+            feeds::connect_in(
+                cx,
+                feeds::NewFeedAccount {
+                    account_id: "1".to_owned(),
+                    data_source: "1".to_owned(),
+                    content_language: "de".to_owned(),
+                    feed_label: "DE".to_owned(),
+                    endpoint: "https://merchantapi.googleapis.com".to_owned(),
+                    credentials: "{}".to_owned(),
+                },
+            )?;
+            channels::create_in(
+                cx,
+                &channels::NewChannel {
+                    provider: "shopify".to_owned(),
+                    name: "Bench".to_owned(),
+                    external_shop: "bench.myshopify.com".to_owned(),
+                    secret: "bench-secret-0123456789".to_owned(),
+                    warehouses: Vec::new(),
+                },
+            )
         })
         .await;
     (channel.unwrap(), variants)

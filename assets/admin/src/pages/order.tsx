@@ -87,7 +87,7 @@ function Aside({ order, channel }: { order: Order; channel: Channel | null }) {
       <Card title={t("orders.customer")}>
         {order.customer ? (
           <p class="stack">
-            <strong>{order.customer.name}</strong>
+            {order.customer.name && <strong>{order.customer.name}</strong>}
             <a href={`mailto:${order.customer.email}`}>{order.customer.email}</a>
           </p>
         ) : (

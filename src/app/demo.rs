@@ -7,6 +7,7 @@ use crate::base::error::{Fault, Kind};
 use crate::base::id::{ChannelId, Entropy};
 use crate::domain::auth::service as auth;
 use crate::domain::catalog::demo::parse_demo;
+use crate::domain::catalog::model::full_title;
 use crate::domain::channels::{queries, service as channels};
 use crate::infra::queue::Backend;
 use crate::integrations::google::GoogleEndpoints;
@@ -194,7 +195,7 @@ async fn start_shopify(setup: &DemoSetup, secret: &str, target: &str) -> Result<
         let title = product.attributes.title.clone();
         product.variants.into_iter().map(move |variant| Article {
             sku: variant.sku,
-            title: variant.title.unwrap_or_else(|| title.clone()),
+            title: variant.title.map_or_else(|| title.clone(), |own| full_title(&title, &own)),
             price: variant.price.minor,
         })
     });

@@ -36,16 +36,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long background work has to end once the process stops.
+/// How long background work has to end once the process stops. Requests drain meanwhile.
 const WORK_DRAIN: Duration = Duration::from_secs(5);
-/// How long writers have to come to rest after that.
-const WRITER_DRAIN: Duration = Duration::from_secs(3);
+/// How long the other tasks have after that.
+const TASK_DRAIN: Duration = Duration::from_secs(1);
+/// How long writers have to come to rest at last. All bounds together stay below ten seconds (CX4).
+const WRITER_DRAIN: Duration = Duration::from_secs(2);
 
 /// What an instance is made of.
 pub struct Setup {
@@ -76,7 +77,6 @@ pub struct App {
     router: Router,
     stop: CancellationToken,
     tasks: TaskTracker,
-    is_stopping: Arc<AtomicBool>,
     table: Vec<Route>,
     boot: Boot,
     /// Held for as long as the instance lives: one process owns a data folder.
@@ -119,14 +119,12 @@ impl App {
         handlers.extend(feeds::jobs::handlers(Arc::clone(&clients)));
         let runner = Runner::new(Arc::clone(&shared), queue, handlers, boot);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let is_stopping = Arc::new(AtomicBool::new(false));
         let parts = routes::Parts {
             shared: &shared,
             runner: &runner,
             ports: &ports,
             stop: &stop,
             is_demo: setup.is_demo,
-            is_stopping: &is_stopping,
             google_endpoint: google.api_url(),
             google: &clients,
         };
@@ -137,17 +135,7 @@ impl App {
         // The hook counts against the gate's limits, and the gate is made from a table that holds the hook.
         drop(gate_slot.set(Arc::clone(&gate)));
         let router = routes::router(&gate, &table);
-        Ok(Self {
-            shared,
-            runner,
-            router,
-            stop,
-            tasks,
-            is_stopping,
-            table,
-            boot: Boot { number: boot, is_clean },
-            _lock: lock,
-        })
+        Ok(Self { shared, runner, router, stop, tasks, table, boot: Boot { number: boot, is_clean }, _lock: lock })
     }
 
     /// What all scopes share.
@@ -195,18 +183,22 @@ impl App {
 
     /// Serves until the stop token is cancelled, then lets requests, jobs and writers finish. Gives whether all did.
     pub async fn serve(self, listener: TcpListener) -> bool {
-        let served = crate::kernel::web::server::serve(listener, self.router.clone(), self.stop.clone()).await;
+        let work = async {
+            self.stop.cancelled().await;
+            self.runner.stop(WORK_DRAIN).await
+        };
+        let requests = crate::kernel::web::server::serve(listener, self.router.clone(), self.stop.clone());
+        let (served, _) = tokio::join!(requests, work);
         self.close().await && served
     }
 
     /// Ends everything in order: jobs, writers, queue, files.
     #[expect(clippy::disallowed_methods, reason = "the last thing that this process does")]
     pub async fn close(self) -> bool {
-        self.is_stopping.store(true, Ordering::Release);
         self.stop.cancel();
         let worked = self.runner.stop(WORK_DRAIN).await;
         self.tasks.close();
-        let idle = tokio::time::timeout(WORK_DRAIN, self.tasks.wait()).await.is_ok();
+        let idle = tokio::time::timeout(TASK_DRAIN, self.tasks.wait()).await.is_ok();
         let sealed = self.runner.queue().close().await;
         if worked && let Err(error) = note_end(&self.shared.tenants, self.boot.number).await {
             tracing::warn!(%error, "the end could not be noted; the next start looks for jobs that were left running");

@@ -20,7 +20,6 @@ use axum::http::{HeaderMap, HeaderValue, Response, Uri, header};
 use axum::routing::get;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
@@ -36,8 +35,6 @@ pub struct Parts<'a> {
     pub stop: &'a CancellationToken,
     /// Whether this is the demo.
     pub is_demo: bool,
-    /// Whether the instance is stopping.
-    pub is_stopping: &'a Arc<AtomicBool>,
     /// Where Google is.
     pub google_endpoint: String,
     /// Makes clients of Google.
@@ -142,7 +139,7 @@ struct Part {
 }
 
 fn service(parts: &Parts<'_>) -> Vec<Route> {
-    let (runner, is_stopping) = (Arc::clone(parts.runner), Arc::clone(parts.is_stopping));
+    let (runner, stop) = (Arc::clone(parts.runner), parts.stop.clone());
     let free = |route: Route| route.limited_as(Class::Free);
     vec![
         free(Route::get("/healthz", "health_get", Access::Public, |_call| async {
@@ -151,8 +148,8 @@ fn service(parts: &Parts<'_>) -> Vec<Route> {
         .summary("Whether the process is alive. Touches no disk.")
         .answers::<Alive>(200, "Alive."),
         free(Route::get("/readyz", "ready_get", Access::Public, move |call| {
-            let (runner, is_stopping) = (Arc::clone(&runner), Arc::clone(&is_stopping));
-            async move { readiness(&call, &runner, is_stopping.load(Ordering::Acquire)).await }
+            let (runner, is_stopping) = (Arc::clone(&runner), stop.is_cancelled());
+            async move { readiness(&call, &runner, is_stopping).await }
         }))
         .summary("Whether each part can do its work.")
         .answers::<Readiness>(200, "Ready.")

@@ -202,6 +202,10 @@ async fn run_serve(arguments: Serve) -> Result<bool, Fault> {
 
 /// Walks the chains of a stopped data folder. Fails when one is broken.
 fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
+    if !data.join("control.db").exists() {
+        let detail = format!("there is no store in {}: control.db is missing", data.display());
+        return Err(Fault::new(Kind::Missing, "no_store", detail));
+    }
     let _lock = super::folder::lock(data, data.join("demo").exists())?;
     let mut all_good = true;
     for (name, path, schema) in files_of(data)? {

@@ -263,14 +263,14 @@ fn place(cx: &mut Cx<'_>, channel: &ChannelRow, incoming: &IncomingOrder) -> Res
 
 /// A line with its variant: by the mapping made by hand, else by SKU. An unknown SKU goes on the list, and the rest of the order goes on.
 fn map_line(cx: &Cx<'_>, channel: ChannelId, line: &IncomingLine) -> Result<NewLine, Fault> {
-    let variant = match &line.sku {
+    let found = match &line.sku {
         None => None,
         Some(sku) => match store::mapping_find(cx.read(), channel, sku)? {
-            Some(variant) => Some(variant),
-            None => catalog::variant_by_sku(cx.read(), sku)?.map(|found| found.id),
+            Some(variant) => catalog::variant_get(cx.read(), variant)?,
+            None => catalog::variant_by_sku(cx.read(), sku)?,
         },
     };
-    if let (None, Some(sku)) = (variant, &line.sku) {
+    if let (None, Some(sku)) = (&found, &line.sku) {
         store::mapping_open(cx.tx(), channel, sku, &cut(&line.title, 500), cx.now())?;
     }
     let pieces = line.current_quantity;
@@ -289,7 +289,8 @@ fn map_line(cx: &Cx<'_>, channel: ChannelId, line: &IncomingLine) -> Result<NewL
     let total = gross.minus(discount).map_err(|error| Fault::broken(error.to_string()))?;
     Ok(NewLine {
         external_id: Some(line.external_id.clone()),
-        variant,
+        variant: found.as_ref().map(|found| found.id),
+        product: found.map(|found| found.product_id),
         sku: line.sku.clone(),
         title: cut(&line.title, 500),
         quantity,

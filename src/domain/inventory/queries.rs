@@ -13,6 +13,11 @@ pub async fn warehouses(scope: &Scope) -> Result<Vec<Warehouse>, Fault> {
     scope.read(Permission::InventoryRead, |tx| store::warehouses(tx).map_err(Fault::from)).await
 }
 
+/// All warehouses, in a transaction that stands already.
+pub fn warehouses_in(tx: &ReadTx<'_>) -> Result<Vec<Warehouse>, Fault> {
+    Ok(store::warehouses(tx)?)
+}
+
 /// Levels in the order of the catalog.
 pub async fn levels(scope: &Scope, filter: &LevelFilter, limit: u32) -> Result<Vec<LevelRow>, Fault> {
     scope.read(Permission::InventoryRead, |tx| store::levels_list(tx, filter, limit).map_err(Fault::from)).await

@@ -66,6 +66,8 @@ pub struct NewLine {
     pub external_id: Option<String>,
     /// What is sold; none when its SKU is not known here.
     pub variant: Option<VariantId>,
+    /// Of which product.
+    pub product: Option<ProductId>,
     /// SKU as it was sold.
     pub sku: Option<String>,
     /// As the shopper saw it.

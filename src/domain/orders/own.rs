@@ -27,6 +27,7 @@ pub fn build_in(cx: &mut Cx<'_>, own: &OwnOrder) -> Result<(NewOrder, NewAttempt
         lines.push(NewLine {
             external_id: None,
             variant: Some(found.id),
+            product: Some(found.product_id),
             sku: Some(found.sku),
             title: found.title,
             quantity: line.quantity,

@@ -395,7 +395,8 @@ async fn place(call: Call) -> Result<Answer, Fault> {
     let reply = call.scope()?.reply(&service::PLACE, move |cx| {
         let (order, attempt) = own::build_in(cx, &own)?;
         let placed = service::place_in(cx, &order, Some(&attempt), WhenShort::Refuse)?;
-        let mut reply = json_reply(201, &order_wire(queries::order_in(cx.read(), placed.id)?))?;
+        let whole = queries::placed(cx.read(), &order, &attempt, &placed, cx.now())?;
+        let mut reply = json_reply(201, &order_wire(whole))?;
         reply.headers.push(("location".to_owned(), format!("/api/v1/orders/{}", placed.id)));
         Ok(reply)
     });

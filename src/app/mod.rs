@@ -36,7 +36,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +75,6 @@ pub struct App {
     router: Router,
     stop: CancellationToken,
     tasks: TaskTracker,
-    is_stopping: Arc<AtomicBool>,
     table: Vec<Route>,
     /// Held for as long as the instance lives: one process owns a data folder.
     _lock: File,
@@ -118,14 +116,12 @@ impl App {
         handlers.extend(feeds::jobs::handlers(Arc::clone(&clients)));
         let runner = Runner::new(Arc::clone(&shared), queue, handlers, boot);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let is_stopping = Arc::new(AtomicBool::new(false));
         let parts = routes::Parts {
             shared: &shared,
             runner: &runner,
             ports: &ports,
             stop: &stop,
             is_demo: setup.is_demo,
-            is_stopping: &is_stopping,
             google_endpoint: google.api_url(),
             google: &clients,
         };
@@ -136,7 +132,7 @@ impl App {
         // The hook counts against the gate's limits, and the gate is made from a table that holds the hook.
         drop(gate_slot.set(Arc::clone(&gate)));
         let router = routes::router(&gate, &table);
-        Ok(Self { shared, runner, router, stop, tasks, is_stopping, table, _lock: lock })
+        Ok(Self { shared, runner, router, stop, tasks, table, _lock: lock })
     }
 
     /// What all scopes share.
@@ -191,7 +187,6 @@ impl App {
     /// Ends everything in order: jobs, writers, queue, files.
     #[expect(clippy::disallowed_methods, reason = "the last thing that this process does")]
     pub async fn close(self) -> bool {
-        self.is_stopping.store(true, Ordering::Release);
         self.stop.cancel();
         let worked = self.runner.stop(WORK_DRAIN).await;
         self.tasks.close();

@@ -14,6 +14,7 @@ mod browser;
 mod catalog;
 mod feeds;
 mod harness;
+mod kill;
 mod powercut;
 mod tidy;
 mod tidy_data;

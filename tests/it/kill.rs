@@ -101,7 +101,7 @@ pub(crate) async fn assert_google_agrees(google: &GoogleSandbox, store: &Store, 
 /// SC4, RV3: 200 rounds of kill -9 under mixed load, the queue's folder damaged in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_keeps_what_it_acknowledged_and_does_nothing_twice() {
-    let rounds = rounds("BODEGA_KILL_ROUNDS", 12, 200);
+    let rounds = rounds("BODEGA_KILL_ROUNDS", 200, 1000);
     let seed = seed();
     let mut dice = Dice::seeded(seed);
     figure(&format!("kill: {rounds} rounds, BODEGA_SEED={seed}"));

@@ -85,7 +85,7 @@ fn look(tx: &ReadTx<'_>, acks: &Acks) -> Result<Found, DbError> {
         assert_eq!(deliveries.get(key), Some(&1), "the acknowledged delivery {key}");
     }
     for key in acks.orders.keys() {
-        assert_eq!(orders.get(key), Some(&1), "the acknowledged order {key}");
+        assert_eq!(orders.get(key), Some(&1), "the acknowledged order {key}: {orders:?}");
     }
     for key in acks.movements.keys() {
         assert_eq!(movements.get(key), Some(&1), "the acknowledged movement {key}");

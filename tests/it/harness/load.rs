@@ -70,6 +70,8 @@ struct Item {
 pub(crate) struct Load {
     items: Vec<Item>,
     secret: String,
+    /// One caller through all restarts: an idempotency key belongs to its caller, and each start of a demo makes a further token.
+    bearer: (String, String),
     hook: String,
     next: AtomicU64,
     pending: Mutex<Vec<Op>>,
@@ -91,6 +93,7 @@ impl Load {
         Arc::new(Self {
             items: items.collect(),
             secret: store.told("/channels/shopify/secret"),
+            bearer: store.http().bearer(),
             hook: format!("/hooks/shopify/{id}"),
             next: AtomicU64::new(1),
             pending: Mutex::default(),
@@ -167,7 +170,7 @@ impl Load {
     pub(crate) async fn send(&self, http: &Http, op: Op) -> Option<Answered> {
         let mut headers = op.headers.clone();
         if op.what != What::Delivery {
-            headers.push(http.bearer());
+            headers.push(self.bearer.clone());
         }
         let answered = http.send("POST", &op.path, &headers, op.body.clone()).await;
         let Some(answer) = answered else {

@@ -38,7 +38,7 @@ pub(crate) fn seed() -> u64 {
     let asked = std::env::var("BODEGA_SEED").ok().map(|text| text.parse().expect("a seed"));
     asked.unwrap_or_else(|| {
         let mut bytes = [0; 8];
-        SystemEntropy::default().fill(&mut bytes);
+        SystemEntropy.fill(&mut bytes);
         u64::from_le_bytes(bytes)
     })
 }

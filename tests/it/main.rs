@@ -12,10 +12,14 @@
 mod auth;
 mod browser;
 mod catalog;
+mod diskfull;
 mod feeds;
 mod harness;
 mod kill;
+mod lifecycle;
 mod powercut;
+mod powercut_store;
+mod syncfail;
 mod tidy;
 mod tidy_data;
 mod tidy_tree;

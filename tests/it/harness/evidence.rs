@@ -20,7 +20,7 @@ pub(crate) struct Found {
     pub(crate) movements: BTreeMap<String, i64>,
     /// Jobs by state.
     pub(crate) jobs: BTreeMap<String, i64>,
-    /// Messages by state.
+    /// Messages by state and, if any, reason.
     pub(crate) messages: BTreeMap<String, i64>,
 }
 
@@ -85,7 +85,7 @@ fn look(tx: &ReadTx<'_>, acks: &Acks) -> Result<Found, DbError> {
         assert_eq!(deliveries.get(key), Some(&1), "the acknowledged delivery {key}");
     }
     for key in acks.orders.keys() {
-        assert_eq!(orders.get(key), Some(&1), "the acknowledged order {key}: {orders:?}");
+        assert_eq!(orders.get(key), Some(&1), "the acknowledged order {key}");
     }
     for key in acks.movements.keys() {
         assert_eq!(movements.get(key), Some(&1), "the acknowledged movement {key}");
@@ -104,7 +104,7 @@ fn look(tx: &ReadTx<'_>, acks: &Acks) -> Result<Found, DbError> {
         orders,
         movements,
         jobs: counted(tx, "SELECT state, count(*) FROM outbox GROUP BY state")?,
-        messages: counted(tx, "SELECT state, count(*) FROM channel_message GROUP BY state")?,
+        messages: counted(tx, "SELECT state || coalesce(': ' || reason, ''), count(*) FROM channel_message GROUP BY 1")?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use bodega::base::clock::{Clock, SystemClock, Timestamp};
 use bodega::infra::vault::SystemEntropy;
-use bodega::integrations::google::sandbox::{GoogleSandbox, SandboxConfig};
+use bodega::integrations::google::sandbox::{Faults, GoogleSandbox, SandboxConfig};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -260,7 +260,10 @@ impl Http {
 /// Google's stand-in in the test's own process, so that its record survives the store.
 pub(crate) async fn google() -> GoogleSandbox {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::starting_at(Timestamp(0)));
-    GoogleSandbox::start(SandboxConfig::new(clock, Arc::new(SystemEntropy::default()))).await.unwrap()
+    let google = GoogleSandbox::start(SandboxConfig::new(clock, Arc::new(SystemEntropy))).await.unwrap();
+    // A generous vendor: the opening stock would otherwise take half a minute at the usual pace.
+    google.set_faults(Faults { minute_limit: Some(1_000_000), ..Faults::default() }).await;
+    google
 }
 
 /// A folder for logs and copies, apart from the data.

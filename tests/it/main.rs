@@ -19,6 +19,7 @@ mod kill;
 mod lifecycle;
 mod powercut;
 mod powercut_store;
+mod quarantine;
 mod syncfail;
 mod tidy;
 mod tidy_data;

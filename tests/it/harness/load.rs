@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ pub(crate) struct Acks {
     pub(crate) movements: BTreeMap<String, String>,
     /// Notes of orders that were refused for want of stock.
     pub(crate) refused: BTreeMap<String, ()>,
+    /// When each key was acknowledged.
+    pub(crate) at: BTreeMap<String, Instant>,
     /// Answers by status.
     pub(crate) statuses: BTreeMap<u16, u64>,
 }
@@ -106,6 +109,16 @@ impl Load {
         self.acks.lock().clone()
     }
 
+    /// Takes back what counted as acknowledged.
+    pub(crate) fn forget(&self, keys: &[String]) {
+        let mut acks = self.acks.lock();
+        for key in keys {
+            acks.deliveries.remove(key);
+            acks.orders.remove(key);
+            acks.movements.remove(key);
+        }
+    }
+
     /// SKUs that it is about.
     pub(crate) fn skus(&self) -> Vec<String> {
         self.items.iter().map(|item| item.article.sku.clone()).collect()
@@ -179,6 +192,9 @@ impl Load {
         };
         let mut acks = self.acks.lock();
         *acks.statuses.entry(answer.status).or_default() += 1;
+        if (200..300).contains(&answer.status) {
+            acks.at.insert(op.key.clone(), Instant::now());
+        }
         let id = || answer.body["id"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
         match (op.what, answer.status, answer.body["code"].as_str().unwrap_or_default()) {
             (What::Delivery, 200, _) => drop(acks.deliveries.insert(op.key, op.external)),

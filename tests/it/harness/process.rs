@@ -119,6 +119,20 @@ impl Store {
         self.child.wait().unwrap();
     }
 
+    /// Stops every thread where it is: from here on nothing is said to anybody.
+    pub(crate) fn freeze(&self) {
+        let pid = self.child.id();
+        kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::STOP).unwrap();
+        let stands = |task: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let end = Instant::now() + START_MAX;
+        while !std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().all(stands) {
+            assert!(Instant::now() < end, "it does not stand still");
+        }
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();

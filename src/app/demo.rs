@@ -41,12 +41,16 @@ pub struct DemoSetup {
     pub limits: Limits,
     /// What keeps the queue's index.
     pub backend: Backend,
+    /// An emulator of Google that runs elsewhere on this machine. One is started when there is none.
+    pub google_sandbox: Option<String>,
 }
 
 /// The emulators of a demo. They stop when this is dropped.
 pub struct Sandboxes {
-    /// Google.
-    pub google: GoogleSandbox,
+    /// Google, unless it runs elsewhere.
+    pub google: Option<GoogleSandbox>,
+    /// Its address.
+    pub google_url: String,
     /// Shopify.
     pub shopify: ShopifySandbox,
 }
@@ -95,8 +99,8 @@ pub struct AnnouncedChannel {
 pub struct AnnouncedSandboxes {
     /// Google.
     pub google: String,
-    /// Its control address.
-    pub google_control: String,
+    /// Its control address, unless it runs elsewhere.
+    pub google_control: Option<String>,
     /// Shopify.
     pub shopify: String,
 }
@@ -119,13 +123,22 @@ fn cannot(what: &str) -> impl FnOnce(String) -> Fault + '_ {
 
 /// Opens the data folder, fills it if it is empty, and starts the emulators.
 pub async fn open(setup: DemoSetup) -> Result<Demo, Fault> {
+    // Looked at before anything is bound or written: who may not have the folder must not leave a trace in it.
+    drop(super::folder::lock(&setup.data, true)?);
     let listener = TcpListener::bind(setup.listen)
         .await
         .map_err(|error| cannot("the address is not free")(format!("{}: {error}", setup.listen)))?;
     let address = listener.local_addr().map_err(|error| cannot("no address")(error.to_string()))?;
     let google_config = GoogleConfig::new(Arc::clone(&setup.clock), Arc::clone(&setup.entropy));
-    let google = start_google(&setup, google_config).await?;
-    let endpoints = GoogleEndpoints::sandbox(&google.url).map_err(|error| cannot("Google")(error.to_string()))?;
+    let (google, google_url) = match &setup.google_sandbox {
+        Some(url) => (None, url.clone()),
+        None => {
+            let google = start_google(&setup, google_config.clone()).await?;
+            let url = google.url.clone();
+            (Some(google), url)
+        }
+    };
+    let endpoints = GoogleEndpoints::sandbox(&google_url).map_err(|error| cannot("Google")(error.to_string()))?;
     let sandboxes: Arc<OnceLock<Sandboxes>> = Arc::new(OnceLock::new());
     let for_routes = Arc::clone(&sandboxes);
     let app = App::open(
@@ -146,9 +159,9 @@ pub async fn open(setup: DemoSetup) -> Result<Demo, Fault> {
     let secret = data_encoding::HEXLOWER.encode(&app.shared().ids.random::<16>());
     let feed = DemoFeed {
         endpoint: endpoints.api_url(),
-        account_id: google.account_id().to_owned(),
-        data_source: google.data_source().to_owned(),
-        credentials: google.key_json(),
+        account_id: google_config.account_id,
+        data_source: google_config.data_source,
+        credentials: GoogleSandbox::key_json_for(&google_url),
     };
     let (seeded, secret) = prepare(&app, setup.seed, secret, feed).await?;
     let base = format!("http://{address}");
@@ -164,13 +177,13 @@ pub async fn open(setup: DemoSetup) -> Result<Demo, Fault> {
             shopify: AnnouncedChannel { id: seeded.channel.to_string(), webhook_url, secret },
         },
         sandboxes: AnnouncedSandboxes {
-            google: google.url.clone(),
-            google_control: google.control_url.clone(),
+            google: google_url.clone(),
+            google_control: google.as_ref().map(|google| google.control_url.clone()),
             shopify: shopify.url(),
         },
         data: setup.data,
     };
-    drop(sandboxes.set(Sandboxes { google, shopify }));
+    drop(sandboxes.set(Sandboxes { google, google_url, shopify }));
     Ok(Demo { app, listener, sandboxes, announcement })
 }
 

@@ -2,7 +2,7 @@
 
 use super::demo::Sandboxes;
 use crate::base::error::{Fault, Kind, Place};
-use crate::integrations::google::sandbox::Faults as GoogleFaults;
+use crate::integrations::google::sandbox::{Faults as GoogleFaults, GoogleSandbox};
 use crate::integrations::shopify::sandbox::OwnedWish;
 use crate::kernel::permit::Permission;
 use crate::kernel::web::call::{Answer, Call, json};
@@ -118,14 +118,14 @@ fn ready(slot: &Slot) -> Result<&Sandboxes, Fault> {
 }
 
 fn sandboxes(parts: &Sandboxes) -> Result<Answer, Fault> {
-    let mut google = parts.google.snapshot();
+    let mut google = parts.google.as_ref().map(GoogleSandbox::snapshot).unwrap_or_default();
     let take = |value: &mut serde_json::Value, field: &str| value.get_mut(field).map(serde_json::Value::take);
     let faults = take(&mut google, "faults").unwrap_or_default();
     let records = take(&mut google, "records").unwrap_or_default();
     json(
         200,
         &SandboxesWire {
-            google: GoogleWire { url: parts.google.url.clone(), faults, records },
+            google: GoogleWire { url: parts.google_url.clone(), faults, records },
             shopify: ShopifyWire { url: parts.shopify.url() },
         },
     )
@@ -133,8 +133,10 @@ fn sandboxes(parts: &Sandboxes) -> Result<Answer, Fault> {
 
 async fn set_faults(parts: &Sandboxes, call: &Call) -> Result<Answer, Fault> {
     let body: FaultsBody = call.json()?;
-    parts
-        .google
+    let google = parts.google.as_ref().ok_or_else(|| {
+        Fault::new(Kind::Conflict, "emulator_elsewhere", "Google's emulator runs in another process: break it there.")
+    })?;
+    google
         .set_faults(GoogleFaults {
             not_registered: body.not_registered,
             visible_after_ms: body.visible_after_ms,

@@ -20,7 +20,9 @@ pub fn react(cx: &mut Cx<'_>, fact: &Fact) -> Result<(), Fault> {
             push_stock(cx, fact)
         }
         "product.created" | "product.updated" | "price.changed" => push_products(cx, fact),
-        "job.dead_lettered" => quarantine(cx, fact),
+        // A message whose intake gave up waits in quarantine, and leaves it when somebody retries the job.
+        "job.dead_lettered" => intake(fact).map_or(Ok(()), |job| channels::quarantine_in(cx, &job.subject, &job.error)),
+        "job.retried" => intake(fact).map_or(Ok(()), |job| channels::unquarantine_in(cx, &job.subject)),
         _ => Ok(()),
     }
 }
@@ -40,16 +42,16 @@ fn push_products(cx: &mut Cx<'_>, fact: &Fact) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A message whose intake gave up waits in quarantine.
-fn quarantine(cx: &mut Cx<'_>, fact: &Fact) -> Result<(), Fault> {
-    #[derive(serde::Deserialize)]
-    struct Dead {
-        kind: String,
-        subject: String,
-        error: String,
-    }
-    match serde_json::from_str::<Dead>(&fact.body) {
-        Ok(dead) if dead.kind == channels::INTAKE_JOB => channels::quarantine_in(cx, &dead.subject, &dead.error),
-        _ => Ok(()),
-    }
+/// What the facts about a job's end and retry say of it.
+#[derive(serde::Deserialize)]
+struct JobFact {
+    kind: String,
+    subject: String,
+    #[serde(default)]
+    error: String,
+}
+
+/// The job of a fact, if it is an intake.
+fn intake(fact: &Fact) -> Option<JobFact> {
+    serde_json::from_str::<JobFact>(&fact.body).ok().filter(|job| job.kind == channels::INTAKE_JOB)
 }

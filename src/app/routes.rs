@@ -8,6 +8,7 @@ use crate::infra::db::{DbError, Lane};
 use crate::infra::telemetry;
 use crate::kernel::scope::Shared;
 use crate::kernel::store as kernel_store;
+use crate::kernel::tenants::StoreFile;
 use crate::kernel::web::call::{Answer, json};
 use crate::kernel::web::gate::API_VERSION;
 use crate::kernel::web::limits::Class;
@@ -148,8 +149,8 @@ fn service(parts: &Parts<'_>) -> Vec<Route> {
         .summary("Whether the process is alive. Touches no disk.")
         .answers::<Alive>(200, "Alive."),
         free(Route::get("/readyz", "ready_get", Access::Public, move |call| {
-            let (runner, is_stopping) = (Arc::clone(&runner), stop.is_cancelled());
-            async move { readiness(&call, &runner, is_stopping).await }
+            let (runner, stop) = (Arc::clone(&runner), stop.clone());
+            async move { readiness(&call, &runner, stop.is_cancelled()).await }
         }))
         .summary("Whether each part can do its work.")
         .answers::<Readiness>(200, "Ready.")
@@ -174,18 +175,21 @@ fn service(parts: &Parts<'_>) -> Vec<Route> {
 async fn readiness(call: &Call, runner: &Runner, is_stopping: bool) -> Result<Answer, Fault> {
     let mut parts = Vec::new();
     let part = |name: &str, state: &'static str, detail: Option<String>| Part { name: name.to_owned(), state, detail };
-    parts.push(match probe(&call.shared).await {
+    let tenants = &call.shared.tenants;
+    parts.push(match probe(call, tenants.control()).await {
         Ok(()) => part("control", "ok", None),
         Err(error) => part("control", "failed", Some(error.to_string())),
     });
     let queue = runner.queue().health();
     let state = if queue.degraded.is_some() { "degraded" } else { "ok" };
     parts.push(part("queue", state, queue.degraded));
-    for file in call.shared.tenants.open_files() {
+    for file in tenants.open_files() {
         let vitals = file.vitals();
-        if vitals.is_disk_full || vitals.is_degraded {
-            let why = if vitals.is_disk_full { "the disk is full" } else { "the last write was not confirmed" };
-            parts.push(part(&file.id().to_string(), "failed", Some(why.to_owned())));
+        // Asked again: nobody sends writes to an instance that is not ready, so without this it would never be ready again.
+        if (vitals.is_disk_full || vitals.is_degraded)
+            && let Err(error) = probe(call, &file).await
+        {
+            parts.push(part(&file.id().to_string(), "failed", Some(error.to_string())));
         }
     }
     if is_stopping {
@@ -197,13 +201,9 @@ async fn readiness(call: &Call, runner: &Runner, is_stopping: bool) -> Result<An
 }
 
 /// A write that somebody would notice if it failed.
-async fn probe(shared: &Arc<Shared>) -> Result<(), DbError> {
-    let now = shared.clock.now();
-    shared
-        .tenants
-        .control()
-        .write(Lane::Interactive, move |batch| batch.atomic(|tx, _ledger| kernel_store::meta_put(tx, "probe", now)))
-        .await
+async fn probe(call: &Call, file: &StoreFile) -> Result<(), DbError> {
+    let now = call.shared.clock.now();
+    file.write(Lane::Interactive, move |batch| batch.atomic(|tx, _ledger| kernel_store::meta_put(tx, "probe", now))).await
 }
 
 /// The OpenAPI document of a table.

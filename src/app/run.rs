@@ -131,6 +131,7 @@ async fn run_demo(arguments: Demo) -> Result<bool, Fault> {
         entropy,
         limits: limits(config.limits),
         backend: backend(&config.queue.backend)?,
+        google_sandbox: arguments.google_sandbox,
     })
     .await?;
     stop_on_signals(demo.app.stop_token().clone())?;

@@ -12,9 +12,15 @@
 mod auth;
 mod browser;
 mod catalog;
+mod diskfull;
 mod feeds;
 mod harness;
+mod kill;
+mod lifecycle;
 mod powercut;
+mod powercut_store;
+mod quarantine;
+mod syncfail;
 mod tidy;
 mod tidy_data;
 mod tidy_tree;

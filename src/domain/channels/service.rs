@@ -349,6 +349,21 @@ pub fn quarantine_in(cx: &mut Cx<'_>, subject: &str, reason: &str) -> Result<(),
     Ok(())
 }
 
+/// A message whose dead letter is retried waits for its intake again: the job would find it in quarantine and leave it there. Called by the
+/// reaction to `job.retried`.
+pub fn unquarantine_in(cx: &mut Cx<'_>, subject: &str) -> Result<(), Fault> {
+    let Ok(id) = MessageId::parse(subject) else { return Ok(()) };
+    let Some(row) = store::message_get(cx.read(), id)?.filter(|row| row.state == "quarantined") else { return Ok(()) };
+    released_in(cx, &row)
+}
+
+fn released_in(cx: &mut Cx<'_>, row: &MessageRow) -> Result<(), Fault> {
+    let end = MessageEnd { id: row.id, state: "received", reason: None, external_id: None, order: None };
+    store::message_end(cx.tx(), &end, cx.now())?;
+    cx.record(Fact::new("message.replayed", Entity::Message, row.id, &serde_json::json!({ "topic": row.topic }))?)?;
+    Ok(())
+}
+
 fn quarantined(cx: &Cx<'_>, channel: ChannelId, id: MessageId) -> Result<MessageRow, Fault> {
     let found = store::message_get(cx.read(), id)?.filter(|row| row.channel == channel);
     let row = found.ok_or(ChannelError::NoMessage)?;
@@ -363,9 +378,7 @@ fn dead_letter(cx: &Cx<'_>, id: MessageId) -> Result<Option<crate::kernel::outbo
 /// Works on a quarantined message again, after whatever was wrong is mended. Gives the job.
 pub fn replay_in(cx: &mut Cx<'_>, channel: ChannelId, id: MessageId) -> Result<crate::base::id::JobId, Fault> {
     let row = quarantined(cx, channel, id)?;
-    let end = MessageEnd { id, state: "received", reason: None, external_id: None, order: None };
-    store::message_end(cx.tx(), &end, cx.now())?;
-    cx.record(Fact::new("message.replayed", Entity::Message, id, &serde_json::json!({ "topic": row.topic }))?)?;
+    released_in(cx, &row)?;
     match dead_letter(cx, id)? {
         Some(job) if kernel_store::job_retry(cx.tx(), job.seq, cx.now())? => {
             cx.announce(INTAKE_JOB, job.seq, cx.now());

@@ -257,15 +257,17 @@ impl<C: Companion> Writer<C> {
 
     fn transact(&self, core: &mut Core<C>, started: Duration, done: &mut Vec<Box<dyn Work<C>>>) -> Result<(), Trouble> {
         let Core { connection, companion } = core;
-        if connection.is_none() {
-            *connection = open_connection(&self.path, Role::Writer).ok();
-            self.degraded.store(connection.is_none(), Ordering::Relaxed);
-        }
-        let Some(connection) = connection.as_ref() else {
-            while let Some(work) = self.next(done.len()) {
-                done.push(work);
-            }
-            return Err(Trouble::Lost);
+        let connection = match connection {
+            Some(connection) => connection,
+            None => match self.reopen() {
+                Ok(opened) => connection.insert(opened),
+                Err(trouble) => {
+                    while let Some(work) = self.next(done.len()) {
+                        done.push(work);
+                    }
+                    return Err(trouble);
+                }
+            },
         };
         let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(DbError::from);
         let tx = WriteTx::new(connection);
@@ -292,9 +294,20 @@ impl<C: Companion> Writer<C> {
         }
         connection.execute_batch("COMMIT").map_err(|error| {
             let trouble = judge_commit(&error);
+            tracing::error!(path = %self.path.display(), %error, ?trouble, "a batch could not be committed");
             roll_back(connection);
             trouble
         })
+    }
+
+    fn reopen(&self) -> Result<Connection, Trouble> {
+        let opened = open_connection(&self.path, Role::Writer).map_err(|error| {
+            tracing::error!(path = %self.path.display(), %error, "the store's file cannot be reopened");
+            judge(&error)
+        })?;
+        tracing::info!(path = %self.path.display(), "the store's file was reopened");
+        self.degraded.store(false, Ordering::Relaxed);
+        Ok(opened)
     }
 
     /// The frames that were written while the checkpointer worked: few, and only the writer can catch up with itself.

@@ -35,7 +35,7 @@ pub fn retry_in(cx: &mut Cx<'_>, id: JobId) -> Result<JobRow, Fault> {
         return Err(Fault::new(Kind::Conflict, "job_superseded", detail));
     }
     cx.announce(&job.kind, job.seq, cx.now());
-    cx.record(Fact::new("job.retried", Entity::Job, job.id, &serde_json::json!({ "kind": job.kind }))?)?;
+    record_retried(cx, &job)?;
     found(cx, id)
 }
 
@@ -46,11 +46,16 @@ pub fn retry_all_in(cx: &mut Cx<'_>, kind: Option<String>) -> Result<u32, Fault>
     for job in store::jobs_list(cx.read(), &filter, RETRY_ALL_MAX)? {
         if store::job_retry(cx.tx(), job.seq, cx.now())? {
             cx.announce(&job.kind, job.seq, cx.now());
-            cx.record(Fact::new("job.retried", Entity::Job, job.id, &serde_json::json!({ "kind": job.kind }))?)?;
+            record_retried(cx, &job)?;
             retried = retried.saturating_add(1);
         }
     }
     Ok(retried)
+}
+
+fn record_retried(cx: &mut Cx<'_>, job: &JobRow) -> Result<(), Fault> {
+    let body = serde_json::json!({ "kind": job.kind, "subject": job.subject });
+    cx.record(Fact::new("job.retried", Entity::Job, job.id, &body)?).map(drop)
 }
 
 /// Gives a job up that is not running.

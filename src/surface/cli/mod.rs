@@ -45,6 +45,9 @@ pub struct Demo {
     /// Allow addresses that others on the network can reach.
     #[arg(long)]
     pub expose: bool,
+    /// For tests: push to this emulator of Google on this machine, which outlives the demo, instead of starting one.
+    #[arg(long, hide = true, value_name = "URL")]
+    pub google_sandbox: Option<String>,
 }
 
 /// `serve`

@@ -2,8 +2,11 @@
 
 pub(crate) mod browser;
 mod devtools;
+pub(crate) mod evidence;
 pub(crate) mod feeds;
+pub(crate) mod load;
 pub(crate) mod powercut;
+pub(crate) mod process;
 pub(crate) mod source;
 
 use std::io::Write;

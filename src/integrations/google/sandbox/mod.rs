@@ -116,9 +116,14 @@ impl GoogleSandbox {
 
     /// The key file to sign with, its token address pointing here.
     pub fn key_json(&self) -> String {
+        Self::key_json_for(&self.url)
+    }
+
+    /// The key file to sign with for the sandbox at `url`.
+    pub fn key_json_for(url: &str) -> String {
         let mut key: Value = serde_json::from_str(SANDBOX_KEY).unwrap_or_default();
         if let Some(fields) = key.as_object_mut() {
-            fields.insert("token_uri".to_owned(), Value::String(self.shared.audience.clone()));
+            fields.insert("token_uri".to_owned(), Value::String(format!("{url}/token")));
         }
         key.to_string()
     }

@@ -1,0 +1,148 @@
+//! How a process ends when it is asked to, and who may own a data folder.
+
+use crate::harness::evidence::examine;
+use crate::harness::load::Load;
+use crate::harness::process::{Store, bodega, desk, google, run_through, wait};
+use crate::kill::{figure, finish, tail};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// A stop takes no longer.
+const STOP_MAX: Duration = Duration::from_secs(10);
+/// A refusal takes no longer.
+const REFUSE_MAX: Duration = Duration::from_secs(1);
+
+fn connect(store: &Store) -> TcpStream {
+    let peer = TcpStream::connect(store.told("/url").trim_start_matches("http://")).unwrap();
+    peer.set_read_timeout(Some(STOP_MAX)).unwrap();
+    peer
+}
+
+/// Fault 7 of the catalogue: asked to stop with requests in flight.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asked_to_stop_it_says_so_finishes_what_it_began_and_ends_well() {
+    let (desk, log) = desk();
+    let data = desk.path().join("data");
+    let google = google().await;
+    let mut store = Store::start(&data, &log, Some(&google.url));
+    let load = Load::new(&store).await;
+    let (http, stop) = (store.http(), CancellationToken::new());
+    // A connection that was opened ahead and never used must not hold the stop up; a request that has begun is answered.
+    let _unused = connect(&store);
+    let mut begun = connect(&store);
+    begun.write_all(b"GET /readyz HTTP/1.1\r\nhost: store\r\n").unwrap();
+    let stopping = async {
+        while load.acks().count() < 50 {
+            tokio::task::yield_now().await;
+        }
+        let asked = Instant::now();
+        store.terminate();
+        let address = store.told("/url");
+        while TcpStream::connect(address.trim_start_matches("http://")).is_ok() {
+            assert!(asked.elapsed() < STOP_MAX, "it still listens");
+        }
+        begun.write_all(b"\r\n").unwrap();
+        let mut answer = String::new();
+        begun.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains("\"stopping\""), "{answer}");
+        let status = store.ended(STOP_MAX);
+        assert!(status.success(), "{status:?}\n{}", tail(&log));
+        figure(&format!("stop under load: {} ms", asked.elapsed().as_millis()));
+        assert!(asked.elapsed() < STOP_MAX);
+        stop.cancel();
+    };
+    tokio::join!(load.run(&http, 16, &stop), stopping);
+    examine(&data, desk.path(), &load.acks());
+
+    let mut store = Store::start(&data, &log, Some(&google.url));
+    load.settle(&store.http()).await;
+    assert_eq!(finish(&store).await, 0, "a stop in order burns nothing");
+    store.terminate();
+    assert!(store.ended(STOP_MAX).success());
+    let acks = load.acks();
+    examine(&data, desk.path(), &acks).assert_finished(&acks);
+}
+
+fn assert_refuses(what: &str, (went_well, said, took): (bool, String, Duration), sentence: &str) {
+    assert!(!went_well, "{what} was let in");
+    assert!(said.contains(sentence), "{what}: {said}");
+    assert_eq!(said.trim().lines().filter(|line| line.starts_with("bodega: ")).count(), 1, "{what}: {said}");
+    assert!(took < REFUSE_MAX, "{what} took {took:?}");
+}
+
+fn demo_on(data: &Path) -> (bool, String, Duration) {
+    run_through(bodega().args(["demo", "--listen", "127.0.0.1:0", "--data"]).arg(data), STOP_MAX)
+}
+
+fn serve_on(data: &Path) -> (bool, String, Duration) {
+    run_through(bodega().arg("serve").env("BODEGA_LISTEN", "127.0.0.1:0").env("BODEGA_DATA", data), STOP_MAX)
+}
+
+/// Names and sizes of what lies in a folder.
+fn contents(folder: &Path) -> Vec<(String, u64)> {
+    let entry = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.unwrap();
+        (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len())
+    };
+    let mut all: Vec<_> = std::fs::read_dir(folder).unwrap().map(entry).collect();
+    all.sort();
+    all
+}
+
+/// Fault 18 of the catalogue.
+#[tokio::test]
+async fn a_second_process_on_a_data_folder_says_so_and_ends_at_once() {
+    let (desk, log) = desk();
+    let data = desk.path().join("data");
+    let mut store = Store::start(&data, &log, None);
+    assert_refuses("a second demo", demo_on(&data), "another bodega process uses the data folder");
+    assert_refuses("a server", serve_on(&data), "another bodega process uses the data folder");
+    let verify = run_through(bodega().args(["audit", "verify", "--data"]).arg(&data), STOP_MAX);
+    assert_refuses("an audit", verify, "another bodega process uses the data folder");
+    assert_eq!(store.http().get("/readyz").await.status, 200, "the first one is not disturbed");
+    store.terminate();
+    assert!(store.ended(STOP_MAX).success());
+    let (went_well, said, _) = run_through(bodega().args(["audit", "verify", "--data"]).arg(&data), STOP_MAX);
+    assert!(went_well, "{said}");
+}
+
+/// D25
+#[test]
+fn the_demo_and_a_real_store_never_share_a_folder() {
+    let (desk, log) = desk();
+    let demo = desk.path().join("demo");
+    let mut store = Store::start(&demo, &log, None);
+    store.terminate();
+    assert!(store.ended(STOP_MAX).success());
+    assert_refuses("a server on a demo's folder", serve_on(&demo), "is marked as the demo's");
+
+    let real = desk.path().join("real");
+    std::fs::create_dir(&real).unwrap();
+    std::fs::write(real.join("box.key"), [7; 32]).unwrap();
+    let serving = desk.path().join("serving");
+    let mut server = bodega()
+        .arg("serve")
+        .env("BODEGA_LISTEN", "127.0.0.1:0")
+        .env("BODEGA_DATA", &real)
+        .stdout(Stdio::null())
+        .stderr(File::create(&serving).unwrap())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + STOP_MAX;
+    while !std::fs::read_to_string(&serving).unwrap().contains("\"serving\"") {
+        assert!(Instant::now() < end, "{}", tail(&serving));
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_raw(i32::try_from(server.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    assert!(wait(&mut server, STOP_MAX).is_some_and(|status| status.success()), "{}", tail(&serving));
+    let before = contents(&real);
+    assert_refuses("a demo on a real folder", demo_on(&real), "holds a real store");
+    assert_eq!(contents(&real), before, "a refused demo leaves no trace");
+}

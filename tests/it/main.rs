@@ -12,7 +12,10 @@
 mod auth;
 mod browser;
 mod catalog;
+mod engine;
 mod harness;
+mod main_job;
+mod oversell;
 mod powercut;
 mod tidy;
 mod tidy_data;

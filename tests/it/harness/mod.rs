@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 mod devtools;
 pub(crate) mod powercut;
+pub(crate) mod shop;
 pub(crate) mod source;
 
 use std::io::Write;

@@ -1,0 +1,1 @@
+//! The last piece is sold once.

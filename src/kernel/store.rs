@@ -323,15 +323,25 @@ pub fn job_again(
     Ok(())
 }
 
-/// The job gives up.
-pub fn job_dead(tx: &WriteTx<'_>, seq: i64, error: &str, now: Timestamp) -> Result<(), DbError> {
-    tx.run(
-        "UPDATE outbox SET state = 'dead', attempts = attempts + 1, boot = NULL, finished_ms = ?3, updated_ms = ?3,
-                waiting_since_ms = NULL, last_error = ?2
-         WHERE seq = ?1 AND state IN ('ready', 'running', 'waiting')",
-        (seq, error, now),
+/// The job gives up, if nothing was merged into it since `version`; else it is ready again with a fresh budget, for what was merged in was never
+/// tried (D2). Gives whether it is dead.
+pub fn job_dead(tx: &WriteTx<'_>, seq: i64, version: i64, error: &str, now: Timestamp) -> Result<bool, DbError> {
+    let closed = tx.run(
+        "UPDATE outbox SET state = 'dead', attempts = attempts + 1, boot = NULL, finished_ms = ?4, updated_ms = ?4,
+                waiting_since_ms = NULL, last_error = ?3
+         WHERE seq = ?1 AND version = ?2 AND state IN ('ready', 'running', 'waiting')",
+        (seq, version, error, now),
     )?;
-    Ok(())
+    if closed == 1 {
+        return Ok(true);
+    }
+    tx.run(
+        "UPDATE outbox SET state = 'ready', attempts = 0, lease_losses = 0, boot = NULL, due_ms = ?2, updated_ms = ?2,
+                waiting_since_ms = NULL, last_error = ?3
+         WHERE seq = ?1 AND state IN ('ready', 'running', 'waiting')",
+        (seq, now, error),
+    )?;
+    Ok(false)
 }
 
 /// A person gives a fresh budget to a dead job. False when it is not dead, or its subject is open again.

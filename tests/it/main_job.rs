@@ -407,3 +407,15 @@ async fn totals_that_do_not_add_up_are_flagged_with_their_difference_and_held() 
     let flagged = shop.list("/api/v1/orders?flagged=true").await;
     assert_eq!(flagged.len(), 2);
 }
+
+/// A signed delivery is answered, never failed, however long its headers are.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_as_long_as_they_may_be_are_kept_and_longer_ones_are_refused() {
+    let shop = Shop::open_at_rest().await;
+    let body = order(91, &[("SKU-1001", 1, 1_899)]).to_string();
+    let long = "x".repeat(255);
+    assert_eq!(shop.deliver(body.as_bytes(), &long, &long).await.status, 200);
+    let longer = "x".repeat(256);
+    let refused = shop.deliver(body.as_bytes(), &longer, "e").await;
+    assert_eq!((refused.status, refused.body["code"].as_str()), (400, Some("header_malformed")));
+}

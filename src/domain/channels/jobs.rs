@@ -57,7 +57,8 @@ impl Intake {
             })
             .await?;
         let Some((message, provider, body)) = found else { return Ok(Outcome::Done) };
-        if message.state != "received" {
+        // A dead letter that is retried finds its message in quarantine.
+        if !matches!(message.state.as_str(), "received" | "quarantined") {
             return Ok(Outcome::Done);
         }
         let Some(port) = self.ports.get(provider.as_str()) else {

@@ -261,7 +261,7 @@ impl Shop {
         let path = format!("{}/inbox/{message}", self.channel_path());
         self.until("the message is worked on", SOON, async || {
             let message = self.get(&path).await;
-            if message["state"] == "received" { Err(message) } else { Ok(message) }
+            if message["state"] == "received" { Err(message["id"].clone()) } else { Ok(message) }
         })
         .await
     }

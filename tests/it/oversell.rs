@@ -1,9 +1,9 @@
 //! The last piece is sold once: two hundred buyers at a time, and any sequence of movements.
 
+use crate::harness::machine::Machine;
 use crate::harness::shop::{SOON, Shop, order};
-use bodega::base::clock::{Clock, ManualClock, Timestamp};
 use bodega::base::error::{Fault, Kind};
-use bodega::base::id::{Entropy, Id, IdMaker, LineId, VariantId, WarehouseId};
+use bodega::base::id::{Id, LineId, VariantId, WarehouseId};
 use bodega::base::money::{Currency, Money};
 use bodega::base::quantity::Quantity;
 use bodega::domain::catalog::model::{Attributes, NewProduct, NewVariant};
@@ -12,13 +12,9 @@ use bodega::domain::inventory::model::{Adjustment, Demand, MovementKind, WhenSho
 use bodega::domain::inventory::service::{self as inventory, NewWarehouse};
 use bodega::domain::inventory::store as inventory_store;
 use bodega::infra::db::ReadTx;
-use bodega::infra::vault::SystemEntropy;
 use bodega::kernel::command::{Command, Cx};
-use bodega::kernel::ledger::Hub;
-use bodega::kernel::once::Running;
 use bodega::kernel::permit::Permission;
-use bodega::kernel::scope::{RequestMeta, Scope, Shared};
-use bodega::kernel::tenants::{Tenants, TenantsConfig};
+use bodega::kernel::scope::Scope;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use serde_json::json;
@@ -188,17 +184,8 @@ async fn ground(scope: &Scope) -> Ground {
 }
 
 async fn run(steps: Vec<Step>) {
-    let folder = tempfile::tempdir().unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp(1_795_219_200_000)));
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
-    let hub = Arc::new(Hub::default());
-    let config = TenantsConfig { folder: folder.path().to_owned(), open_max: 4, may_create_key: true };
-    let tenants = Tenants::open(&config, &clock, &entropy, &hub).unwrap();
-    let ids = IdMaker::new(Arc::clone(&clock), entropy);
-    let tenant = tenants.create(&ids, clock.now(), "haus", "Haus").await.unwrap();
-    let shared = Arc::new(Shared { tenants, clock, ids, hub, reaction: |_, _| Ok(()), running: Running::default() });
-    let request = RequestMeta { id: shared.ids.make(), rid: Arc::from("test"), trace: Arc::from("test") };
-    let scope = Scope::system(&shared, &tenant, request).await.unwrap();
+    let machine = Machine::open(4);
+    let (_tenant, scope) = machine.store("haus").await;
     let ground = Arc::new(ground(&scope).await);
     for step in steps {
         let (ground, shown) = (Arc::clone(&ground), format!("{step:?}"));
@@ -209,7 +196,7 @@ async fn run(steps: Vec<Step>) {
         scope.read(Permission::InventoryRead, check).await.unwrap();
     }
     drop(scope);
-    assert!(shared.tenants.close(std::time::Duration::from_secs(5)));
+    assert!(machine.shared.tenants.close(std::time::Duration::from_secs(5)));
 }
 
 proptest! {

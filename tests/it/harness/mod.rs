@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod devtools;
+pub(crate) mod machine;
 pub(crate) mod powercut;
 pub(crate) mod shop;
 pub(crate) mod source;

@@ -42,33 +42,41 @@ pub fn journal_insert(tx: &WriteTx<'_>, header: &Header<'_>, hash: &[u8; 32], bo
     Ok(())
 }
 
-/// Calls `each` with header, hash and body of all rows in order.
-pub fn journal_walk(tx: &ReadTx<'_>, mut each: impl FnMut(&Header<'_>, [u8; 32], Option<&str>)) -> Result<(), DbError> {
+/// A row of the journal as a check sees it: header, hash and body.
+pub type Walked<'r> = (Header<'r>, [u8; 32], Option<&'r str>);
+
+/// Calls `each` with the number of every row in order, and with the row itself unless its columns hold what none of them can hold.
+pub fn journal_walk(tx: &ReadTx<'_>, mut each: impl FnMut(i64, Option<Walked<'_>>)) -> Result<(), DbError> {
     tx.each(
         "SELECT j.seq, j.at_ms, j.kind, j.schema_version, j.command, j.actor_kind, j.actor_id, j.entity, j.entity_id,
                 j.request_id, j.body_hash, j.hash, b.body
          FROM journal j LEFT JOIN journal_body b ON b.seq = j.seq ORDER BY j.seq",
         [],
         |row| {
-            let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
-            let header = Header {
-                seq: row.get(0)?,
-                at: row.get(1)?,
-                kind: text(2)?,
-                schema_version: row.get(3)?,
-                command: text(4)?,
-                actor_kind: row.get(5)?,
-                actor_id: row.get(6)?,
-                entity: text(7)?,
-                entity_id: row.get(8)?,
-                request_id: row.get(9)?,
-                body_hash: row.get(10)?,
-            };
-            let body = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-            each(&header, row.get(11)?, body);
+            let seq = row.get(0)?;
+            each(seq, walked(row).ok());
             Ok(())
         },
     )
+}
+
+fn walked<'r>(row: &'r Row<'_>) -> rusqlite::Result<Walked<'r>> {
+    let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+    let header = Header {
+        seq: row.get(0)?,
+        at: row.get(1)?,
+        kind: text(2)?,
+        schema_version: row.get(3)?,
+        command: text(4)?,
+        actor_kind: row.get(5)?,
+        actor_id: row.get(6)?,
+        entity: text(7)?,
+        entity_id: row.get(8)?,
+        request_id: row.get(9)?,
+        body_hash: row.get(10)?,
+    };
+    let body = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    Ok((header, row.get(11)?, body))
 }
 
 const JOURNAL_COLUMNS: &str = "j.seq, j.at_ms, j.kind, j.command, j.actor_kind, j.actor_id, j.entity, j.entity_id,

@@ -14,6 +14,7 @@ mod browser;
 mod catalog;
 mod engine;
 mod harness;
+mod ledger;
 mod main_job;
 mod oversell;
 mod powercut;

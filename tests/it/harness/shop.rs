@@ -147,6 +147,13 @@ impl Shop {
         tokio::time::timeout(SOON, self.serving).await.expect("it stops in time").unwrap()
     }
 
+    /// Stops, and gives the folder that the data lies in.
+    pub(crate) async fn into_folder(self) -> Arc<tempfile::TempDir> {
+        let folder = Arc::clone(&self.folder);
+        assert!(self.stop().await, "everything came to rest");
+        folder
+    }
+
     /// Stops and starts again on the same data.
     pub(crate) async fn reopen(self) -> Self {
         let (folder, time) = (Arc::clone(&self.folder), self.time.clone());

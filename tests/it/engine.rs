@@ -40,7 +40,11 @@ async fn until_queued(scope: &Scope, count: usize) {
 
 async fn bodies(scope: &Scope) -> Vec<String> {
     let rows = scope.read(Permission::AuditRead, |tx| Ok(store::journal_after(tx, 0, 1000)?)).await.unwrap();
-    rows.into_iter().map(|row| serde_json::from_str::<serde_json::Value>(&row.body.unwrap()).unwrap()["name"].as_str().unwrap().to_owned()).collect()
+    rows.into_iter()
+        .map(|row| {
+            serde_json::from_str::<serde_json::Value>(&row.body.unwrap()).unwrap()["name"].as_str().unwrap().to_owned()
+        })
+        .collect()
 }
 
 async fn assert_chain(scope: &Scope) {
@@ -62,7 +66,9 @@ async fn poison_in_a_batch_takes_back_its_own_savepoint_and_nothing_else() {
     let mut commits = machine.shared.hub.listen();
     let stuck = Stuck::hold(&scope).await;
     let mut tasks = Vec::new();
-    for (place, name) in ["one", "error", "two", "panic", "three", "constraint", "four", "trigger", "five"].into_iter().enumerate() {
+    for (place, name) in
+        ["one", "error", "two", "panic", "three", "constraint", "four", "trigger", "five"].into_iter().enumerate()
+    {
         let own = scope.clone();
         tasks.push(tokio::spawn(async move {
             let act = move |cx: &mut Cx<'_>| {
@@ -86,8 +92,14 @@ async fn poison_in_a_batch_takes_back_its_own_savepoint_and_nothing_else() {
     stuck.release().await;
     let ends: Vec<Result<(), String>> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
     let good = ["one", "two", "three", "four", "five"];
-    assert_eq!(ends.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false, true, false, true, false, true]);
-    assert!(ends[7].as_ref().unwrap_err().contains("poison") && ends[5].as_ref().unwrap_err().contains("UNIQUE"), "{ends:?}");
+    assert_eq!(
+        ends.iter().map(Result::is_ok).collect::<Vec<_>>(),
+        [true, false, true, false, true, false, true, false, true]
+    );
+    assert!(
+        ends[7].as_ref().unwrap_err().contains("poison") && ends[5].as_ref().unwrap_err().contains("UNIQUE"),
+        "{ends:?}"
+    );
     assert!(commits.try_recv().is_ok() && commits.try_recv().is_err(), "all of them shared one commit");
     assert_eq!(bodies(&scope).await, good);
     assert_chain(&scope).await;
@@ -107,7 +119,8 @@ async fn a_lost_transaction_acknowledges_nobody() {
     let machine = Machine::open(4);
     let (_tenant, scope) = machine.store("haus").await;
     let prepare = scope.write(&WRITE, |cx| {
-        let sql = "CREATE TRIGGER lose BEFORE INSERT ON meta WHEN NEW.key = 'lose' BEGIN SELECT RAISE(ROLLBACK, 'gone'); END";
+        let sql =
+            "CREATE TRIGGER lose BEFORE INSERT ON meta WHEN NEW.key = 'lose' BEGIN SELECT RAISE(ROLLBACK, 'gone'); END";
         Ok(cx.tx().run(sql, [])?)
     });
     prepare.await.unwrap();
@@ -166,7 +179,10 @@ async fn a_store_on_a_stuck_disk_does_not_slow_its_neighbour() {
         times[times.len() / 2]
     };
     let (alone, beside) = (median(&mut alone), median(&mut beside));
-    assert!(beside <= alone.mul_f64(1.5) + Duration::from_micros(100), "{beside:?} beside a stuck disk, {alone:?} alone");
+    assert!(
+        beside <= alone.mul_f64(1.5) + Duration::from_micros(100),
+        "{beside:?} beside a stuck disk, {alone:?} alone"
+    );
 }
 
 /// SC9: a queue that is full is told, with the time to come back; what was queued is done.
@@ -178,13 +194,18 @@ async fn a_full_queue_is_answered_with_503_and_a_time_to_come_back() {
     let waiting: Vec<_> = (0..QUEUE_MAX)
         .map(|number| {
             let scope = scope.clone();
-            tokio::spawn(async move { scope.write(&WRITE, move |cx| Ok(store::meta_put(cx.tx(), &format!("w{number}"), 1)?)).await })
+            tokio::spawn(async move {
+                scope.write(&WRITE, move |cx| Ok(store::meta_put(cx.tx(), &format!("w{number}"), 1)?)).await
+            })
         })
         .collect();
     until_queued(&scope, QUEUE_MAX).await;
     let warehouse = json!({ "code": "NEW", "name": "New" });
     let refused = shop.post("/api/v1/warehouses", &warehouse).await;
-    assert_eq!((refused.status, refused.body["code"].as_str(), refused.header("retry-after")), (503, Some("store_busy"), "1"));
+    assert_eq!(
+        (refused.status, refused.body["code"].as_str(), refused.header("retry-after")),
+        (503, Some("store_busy"), "1")
+    );
     assert!(shop.list("/api/v1/warehouses").await.len() == 2, "reading goes on meanwhile");
     stuck.release().await;
     for end in join_all(waiting).await {
@@ -237,7 +258,11 @@ async fn a_cached_answer_is_never_older_than_an_acknowledged_write() {
         match cache.get::<i64>(scope.tenant().id, &"n", &[Tag::Product]) {
             Ok(value) => *value,
             Err(fill) => {
-                let value = scope.read(Permission::OrderRead, |tx| Ok(store::meta_get::<i64>(tx, "n")?)).await.unwrap().unwrap();
+                let value = scope
+                    .read(Permission::OrderRead, |tx| Ok(store::meta_get::<i64>(tx, "n")?))
+                    .await
+                    .unwrap()
+                    .unwrap();
                 tokio::task::yield_now().await;
                 cache.put(fill, Arc::new(value));
                 value
@@ -281,7 +306,9 @@ async fn three_hundred_stores_work_with_eight_open_files() {
     let mut tenants = Vec::new();
     for number in 0..300 {
         let now = machine.shared.clock.now();
-        tenants.push(machine.shared.tenants.create(&machine.shared.ids, now, &format!("s{number}"), "Store").await.unwrap());
+        tenants.push(
+            machine.shared.tenants.create(&machine.shared.ids, now, &format!("s{number}"), "Store").await.unwrap(),
+        );
     }
     for round in 0..2 {
         for some in tenants.chunks(20) {
@@ -295,7 +322,8 @@ async fn three_hundred_stores_work_with_eight_open_files() {
             assert!(open <= 8 + 20, "{open} files are open");
         }
     }
-    let extra = machine.shared.tenants.create(&machine.shared.ids, machine.shared.clock.now(), "last", "Last").await.unwrap();
+    let extra =
+        machine.shared.tenants.create(&machine.shared.ids, machine.shared.clock.now(), "last", "Last").await.unwrap();
     machine.scope(&extra).await.write(&WRITE, |cx| note(cx, "x")).await.unwrap();
     let open = machine.shared.tenants.open_files().len();
     assert!(open <= 9, "{open} files are open at rest: eight and control.db");

@@ -29,7 +29,8 @@ async fn stopped_store() -> (tempfile::TempDir, PathBuf) {
 }
 
 fn schema(connection: &Connection) -> Vec<(String, String, String, Option<String>)> {
-    let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").unwrap();
+    let mut statement =
+        connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
     rows.map(Result::unwrap).collect()
 }
@@ -54,7 +55,11 @@ async fn every_step_of_the_schema_goes_down_and_up_again_on_a_store_with_data() 
         let of_journal = |table: &str| left.iter().any(|row| row.1 == table);
         assert_eq!((of_journal("journal"), of_journal("feed_stock")), (target > 0, false));
         if target >= 5 {
-            assert_eq!(count(&connection, "SELECT count(*) FROM sales_order"), orders, "steps above take nothing of it");
+            assert_eq!(
+                count(&connection, "SELECT count(*) FROM sales_order"),
+                orders,
+                "steps above take nothing of it"
+            );
         }
         migrate_up(&mut connection, &path, TENANT).unwrap();
         assert_eq!(schema(&connection), before, "down to {target} and up again");
@@ -98,7 +103,17 @@ fn flipped(value: Value, dice: &mut Dice) -> Value {
 }
 
 const COLUMNS: [&str; 11] = [
-    "at_ms", "kind", "schema_version", "command", "actor_kind", "actor_id", "entity", "entity_id", "request_id", "body_hash", "hash",
+    "at_ms",
+    "kind",
+    "schema_version",
+    "command",
+    "actor_kind",
+    "actor_id",
+    "entity",
+    "entity_id",
+    "request_id",
+    "body_hash",
+    "hash",
 ];
 
 fn unguarded(path: &std::path::Path) -> Connection {
@@ -133,7 +148,11 @@ async fn any_changed_bit_of_the_journal_is_found_and_its_row_is_named() {
                 let write = format!("UPDATE {table} SET {column} = {cast} WHERE seq = ?2");
                 assert_eq!(connection.execute(&write, (&changed, seq)).unwrap(), 1);
                 let report = verify(&connection);
-                assert_eq!(seq_of(report.broken.as_ref()), Some(seq), "{column} of row {seq}: {value:?} to {changed:?}");
+                assert_eq!(
+                    seq_of(report.broken.as_ref()),
+                    Some(seq),
+                    "{column} of row {seq}: {value:?} to {changed:?}"
+                );
                 connection.execute_batch("ROLLBACK").unwrap();
             }
         }
@@ -150,8 +169,14 @@ async fn a_journal_with_rows_missing_moved_or_swapped_is_broken_where_it_begins(
         ("DELETE FROM journal WHERE seq = 7", 7),
         ("DELETE FROM journal WHERE seq = 1", 1),
         ("UPDATE journal SET seq = 1000000 WHERE seq = 9", 9),
-        ("UPDATE journal SET seq = -1 WHERE seq = 4; UPDATE journal SET seq = 4 WHERE seq = 5; UPDATE journal SET seq = 5 WHERE seq = -1", 4),
-        ("UPDATE journal_body SET seq = -1 WHERE seq = 4; UPDATE journal_body SET seq = 4 WHERE seq = 5; UPDATE journal_body SET seq = 5 WHERE seq = -1", 4),
+        (
+            "UPDATE journal SET seq = -1 WHERE seq = 4; UPDATE journal SET seq = 4 WHERE seq = 5; UPDATE journal SET seq = 5 WHERE seq = -1",
+            4,
+        ),
+        (
+            "UPDATE journal_body SET seq = -1 WHERE seq = 4; UPDATE journal_body SET seq = 4 WHERE seq = 5; UPDATE journal_body SET seq = 5 WHERE seq = -1",
+            4,
+        ),
         ("UPDATE journal SET hash = zeroblob(31) WHERE seq = 3", 3),
         ("UPDATE journal SET actor_kind = 256 WHERE seq = 3", 3),
     ] {

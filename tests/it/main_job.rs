@@ -31,8 +31,7 @@ async fn until_google_shows(shop: &Shop, sku: &str, pieces: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_order_becomes_reserved_stock_a_push_and_a_row_in_the_admin() {
     let shop = Shop::open().await;
-    let (first, second) =
-        (shop.article("STORY-1", "18.99", 5, 0).await, shop.article("STORY-2", "6.90", 2, 10).await);
+    let (first, second) = (shop.article("STORY-1", "18.99", 5, 0).await, shop.article("STORY-2", "6.90", 2, 10).await);
 
     // The same event, five times at once under five deliveries, and one of the deliveries five times over.
     let copies = (0..5).map(|copy| shop.deliver(ORDER.as_bytes(), ["a", "b", "c", "d", "e"][copy], "event-1042"));
@@ -44,7 +43,11 @@ async fn a_signed_order_becomes_reserved_stock_a_push_and_a_row_in_the_admin() {
     assert!(receipts.iter().all(|receipt| receipt["message_id"] == fresh[0]["message_id"]));
 
     let message = shop.message_done(fresh[0]["message_id"].as_str().unwrap()).await;
-    assert_eq!((&message["state"], &message["body"]), (&json!("done"), &json!(ORDER)), "the bytes are kept as they came");
+    assert_eq!(
+        (&message["state"], &message["body"]),
+        (&json!("done"), &json!(ORDER)),
+        "the bytes are kept as they came"
+    );
     assert_eq!(message["headers"]["x-shopify-event-id"], "event-1042");
     assert_eq!(shop.list("/api/v1/orders").await.len(), 1);
     let order = shop.order_of(&message).await;
@@ -77,7 +80,10 @@ fn check_order(order: &Value) {
     let sums = ["subtotal", "discount", "shipping", "tax", "total"].map(|name| amount(&totals[name]));
     assert_eq!(sums, ["52.81", "5.87", "4.90", "4.24", "57.71"]);
     assert_eq!((order["stock_status"].as_str(), order["payment_status"].as_str()), (Some("reserved"), Some("paid")));
-    assert_eq!((&order["flagged"], &order["fulfilment_hold"], &order["difference"]), (&json!(false), &json!(false), &Value::Null));
+    assert_eq!(
+        (&order["flagged"], &order["fulfilment_hold"], &order["difference"]),
+        (&json!(false), &json!(false), &Value::Null)
+    );
     assert_eq!(order["external_number"], "#1042");
     assert_eq!(order["customer"]["email"], "anneliese.mueller@example.com");
     assert_eq!(order["customer"]["name"], "Anneliese Müller");
@@ -85,10 +91,16 @@ fn check_order(order: &Value) {
     assert_eq!(order["shipping_address"]["city"], "Bonn");
     let places = |line: &Value| -> Vec<(String, i64)> {
         let parts = line["allocations"].as_array().unwrap().iter();
-        parts.map(|part| (part["warehouse_code"].as_str().unwrap().to_owned(), part["quantity"].as_i64().unwrap())).collect()
+        parts
+            .map(|part| (part["warehouse_code"].as_str().unwrap().to_owned(), part["quantity"].as_i64().unwrap()))
+            .collect()
     };
     assert_eq!(places(&order["lines"][0]), [("MAIN".to_owned(), 2)], "the first warehouse that has the line whole");
-    assert_eq!(places(&order["lines"][1]), [("DEPOT".to_owned(), 3)], "a line is not split when one place has it whole");
+    assert_eq!(
+        places(&order["lines"][1]),
+        [("DEPOT".to_owned(), 3)],
+        "a line is not split when one place has it whole"
+    );
     assert_eq!((amount(&order["lines"][0]["total"]), amount(&order["lines"][1]["total"])), ("34.18", "18.63"));
 }
 
@@ -176,7 +188,11 @@ async fn a_delivery_that_is_not_rightly_signed_is_refused_and_nothing_of_it_is_k
         let url = url.replace(&own, address);
         assert_eq!(signed(&shop, &url, &secret, body, body, "5").await, 401, "an unknown channel");
     }
-    assert_eq!(signed(&shop, &url.replace("/shopify/", "/etsy/"), &secret, body, body, "6").await, 401, "another vendor");
+    assert_eq!(
+        signed(&shop, &url.replace("/shopify/", "/etsy/"), &secret, body, body, "6").await,
+        401,
+        "another vendor"
+    );
     let foreign = url.replace(&own, &others.to_string());
     assert_eq!(signed(&shop, &foreign, &secret, body, body, "7").await, 401, "another store's channel");
 
@@ -304,7 +320,14 @@ async fn a_message_that_failed_for_a_passing_reason_becomes_an_order_after_the_f
     let behind = shop.sell(&order(53, &[("SKU-1001", 1, 1_899)])).await;
     assert_eq!(behind["state"], "done", "others are not held up");
     for (run, minutes) in [(1, 1), (2, 5)] {
-        shop.until_count(&format!("SELECT count(*) FROM outbox WHERE kind = 'channels.intake' AND attempts = {run} AND state = 'ready'"), 2, SOON).await;
+        shop.until_count(
+            &format!(
+                "SELECT count(*) FROM outbox WHERE kind = 'channels.intake' AND attempts = {run} AND state = 'ready'"
+            ),
+            2,
+            SOON,
+        )
+        .await;
         shop.advance(Duration::from_mins(minutes)).await;
     }
     for id in &ids {
@@ -314,7 +337,8 @@ async fn a_message_that_failed_for_a_passing_reason_becomes_an_order_after_the_f
     }
     let job = intake_job(&shop, &ids[0]).await;
     assert_eq!((&job["state"], &job["attempts"]), (&json!("dead"), &json!(3)));
-    let ends: Vec<&str> = job["history"].as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();
+    let ends: Vec<&str> =
+        job["history"].as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();
     assert_eq!(ends, ["retry", "retry", "dead"]);
 
     statement(&shop, "DROP TRIGGER broken").await;
@@ -354,7 +378,11 @@ async fn an_order_with_very_long_texts_is_taken_in() {
 // --- shortfalls and sums
 
 async fn of_variant(shop: &Shop, variant: VariantId) -> Value {
-    shop.list(&format!("/api/v1/inventory/levels?variant_id={variant}&state=short")).await.first().cloned().unwrap_or_default()
+    shop.list(&format!("/api/v1/inventory/levels?variant_id={variant}&state=short"))
+        .await
+        .first()
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// D32: what was sold and is not there is visible as such, and filled first in, first out when pieces arrive.

@@ -49,11 +49,17 @@ async fn the_last_piece_is_sold_once_to_two_hundred_buyers_at_the_api_and_the_ch
     let reserved = shop.list("/api/v1/orders?stock_status=reserved&limit=250").await;
     let short = shop.list("/api/v1/orders?stock_status=short&limit=250").await;
     assert_eq!(reserved.len(), 1, "one has it");
-    assert_eq!((sold_at_the_api + short.len(), sold_at_the_api <= 1), (if sold_at_the_api == 1 { 101 } else { 99 }, true));
+    assert_eq!(
+        (sold_at_the_api + short.len(), sold_at_the_api <= 1),
+        (if sold_at_the_api == 1 { 101 } else { 99 }, true)
+    );
     assert_eq!(shop.count("SELECT count(*) FROM sales_order").await, if sold_at_the_api == 1 { 101 } else { 100 });
     assert_eq!(shop.level(variant, "MAIN").await, (1, 1));
     assert_eq!(shop.count("SELECT count(*) FROM inventory_reservation").await, 1);
-    assert_eq!(shop.count("SELECT sum(quantity) FROM inventory_shortfall").await, if sold_at_the_api == 1 { 100 } else { 99 });
+    assert_eq!(
+        shop.count("SELECT sum(quantity) FROM inventory_shortfall").await,
+        if sold_at_the_api == 1 { 100 } else { 99 }
+    );
     shop.assert_sound().await;
 }
 
@@ -111,12 +117,17 @@ impl Ground {
     fn act(&self, cx: &mut Cx<'_>, step: &Step) -> Result<(), Fault> {
         let adjust = |cx: &mut Cx<'_>, variant: usize, warehouse: usize, delta, kind| {
             let (variant, warehouse) = (self.variants[variant], self.warehouses[warehouse]);
-            let adjustment = Adjustment { variant, warehouse, delta, kind, reason: "test".to_owned(), note: String::new() };
+            let adjustment =
+                Adjustment { variant, warehouse, delta, kind, reason: "test".to_owned(), note: String::new() };
             inventory::adjust_in(cx, &adjustment).map(drop)
         };
         match step {
-            Step::Receive { variant, warehouse, pieces } => adjust(cx, *variant, *warehouse, *pieces, MovementKind::Receipt),
-            Step::TakeAway { variant, warehouse, pieces } => adjust(cx, *variant, *warehouse, -pieces, MovementKind::Adjustment),
+            Step::Receive { variant, warehouse, pieces } => {
+                adjust(cx, *variant, *warehouse, *pieces, MovementKind::Receipt)
+            }
+            Step::TakeAway { variant, warehouse, pieces } => {
+                adjust(cx, *variant, *warehouse, -pieces, MovementKind::Adjustment)
+            }
             Step::Reserve { owner, lines, refuse, backwards } => {
                 let demand = |(line, (variant, pieces)): (usize, &(usize, i64))| Demand {
                     line: line_id(*owner, line),

@@ -197,16 +197,28 @@ impl Shop {
 
     /// A request as it is.
     pub(crate) async fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+        self.try_send(method, url, headers, body).await.unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+    }
+
+    /// A request that may find nobody.
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, String> {
         let url = if url.starts_with('/') { format!("{}{url}", self.demo.url) } else { url.to_owned() };
         let mut request = hyper::Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.client.request(request.body(Full::new(body)).unwrap()).await.unwrap();
+        let request = request.body(Full::new(body)).unwrap();
+        let response = self.client.request(request).await.map_err(|error| error.to_string())?;
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        let bytes = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
     /// A request with the demo's token.
@@ -350,8 +362,7 @@ impl Shop {
     /// Levels agree with their movements and reservations, every reservation and shortfall has its order, every line of a known article has one
     /// of the two, and the journal is whole.
     pub(crate) async fn assert_sound(&self) {
-        let (drift, report) =
-            self.read(|tx| Ok((inventory::drift(tx)?, bodega::kernel::journal::verify(tx)?))).await;
+        let (drift, report) = self.read(|tx| Ok((inventory::drift(tx)?, bodega::kernel::journal::verify(tx)?))).await;
         assert!(drift.is_empty(), "{drift:?}");
         assert_eq!(report.broken, None);
         for orphan in [

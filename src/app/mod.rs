@@ -188,16 +188,17 @@ impl App {
         self.close().await && served
     }
 
-    /// Ends everything in order: jobs, writers, queue, files.
+    /// Ends everything in order: jobs, writers and their files, queue.
     pub async fn close(self) -> bool {
         self.is_stopping.store(true, Ordering::Release);
         self.stop.cancel();
         let worked = self.runner.stop(WORK_DRAIN).await;
         self.tasks.close();
         let idle = tokio::time::timeout(WORK_DRAIN, self.tasks.wait()).await.is_ok();
-        let sealed = self.runner.queue().close().await;
         let shared = Arc::clone(&self.shared);
         let closed = tokio::task::spawn_blocking(move || shared.tenants.close(WRITER_DRAIN)).await.unwrap_or(false);
+        // After the writers: what the last commit asks for must still come into the index, which the next start goes on from.
+        let sealed = self.runner.queue().close().await;
         tracing::info!(worked, idle, sealed, closed, "stopped");
         worked && idle && closed
     }

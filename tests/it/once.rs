@@ -1,10 +1,19 @@
 //! Once and not less than once: idempotency keys, and a stop in the middle of everything.
 
 use crate::harness::shop::{Answer, SOON, Shop, hook_headers, order};
+use bodega::base::money::{Currency, Money};
+use bodega::domain::catalog::model::{Attributes, NewProduct, NewVariant};
+use bodega::domain::catalog::service as catalog;
+use bodega::domain::inventory::model::{Adjustment, MovementKind};
+use bodega::domain::inventory::service::{self as inventory, NewWarehouse};
 use bodega::integrations::shopify::verify;
+use bodega::kernel::command::Command;
+use bodega::kernel::outbox::NewJob;
+use bodega::kernel::permit::Permission;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -152,4 +161,58 @@ async fn a_stop_in_the_middle_of_everything_loses_nothing_that_was_acknowledged(
         shop.count("SELECT count(*) FROM channel_message").await
     );
     shop.assert_sound().await;
+}
+
+static ASK: Command = Command::background("test.ask", Permission::JobWrite);
+
+/// D17: what the last commits ask for is in the index that the next start goes on from.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_are_asked_for_until_the_very_end_are_done_after_the_next_start() {
+    let shop = Shop::open_at_rest().await;
+    let variant = shop.article("THING", "10.00", 1, 0).await;
+    let scope = shop.scope().await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let asking = tokio::spawn(async move {
+        loop {
+            let number = counter.load(Ordering::Relaxed);
+            let payload = json!({ "variant_id": variant });
+            let job =
+                NewJob::new("inventory.fill_shortfalls", format!("last-{number}"), String::new(), &payload).unwrap();
+            if scope.write(&ASK, move |cx| cx.enqueue(&job)).await.is_err() {
+                return;
+            }
+            counter.store(number + 1, Ordering::Relaxed);
+        }
+    });
+    shop.until("jobs are asked for", SOON, async || if asked.load(Ordering::Relaxed) > 50 { Ok(()) } else { Err(()) })
+        .await;
+    let shop = shop.reopen().await;
+    asking.await.unwrap();
+    let done = "SELECT count(*) FROM outbox WHERE subject LIKE 'last-%' AND state = 'done'";
+    shop.until_count(done, i64::try_from(asked.load(Ordering::Relaxed)).unwrap(), SOON).await;
+}
+
+/// A store that tells no Google has no work for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_without_google_asks_for_no_pushes() {
+    let shop = Shop::open_at_rest().await;
+    let tenant = shop.shared.tenants.create(&shop.shared.ids, shop.shared.clock.now(), "other", "Other").await.unwrap();
+    let other = shop.scope_of(&tenant).await;
+    let main = NewWarehouse { code: "A".to_owned(), name: "A".to_owned(), store_code: None, priority: 1 };
+    let warehouse = inventory::create_warehouse(&other, main).await.unwrap().id;
+    let made = other.write(&ASK, move |cx| {
+        let price = Money { minor: 100, currency: Currency::parse("EUR").unwrap() };
+        let variants = vec![NewVariant { sku: "ONE".to_owned(), barcode: None, title: None, price, weight_g: None }];
+        let attributes = Attributes { title: "Thing".to_owned(), ..Attributes::default() };
+        let variant = catalog::create_product_in(cx, NewProduct { handle: None, attributes, variants })?.variants[0].id;
+        let (kind, reason, note) = (MovementKind::Receipt, "test".to_owned(), String::new());
+        inventory::adjust_in(cx, &Adjustment { variant, warehouse, delta: 5, kind, reason, note })
+    });
+    made.await.unwrap();
+    let jobs: i64 =
+        other.read(Permission::JobRead, |tx| Ok(tx.value("SELECT count(*) FROM outbox", [])?)).await.unwrap();
+    assert_eq!(jobs, 0);
+    let told = shop.count("SELECT count(*) FROM outbox WHERE kind = 'feeds.push_stock'").await;
+    assert!(told > 300, "the demo tells Google of {told} articles");
 }

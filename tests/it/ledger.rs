@@ -73,7 +73,7 @@ async fn every_step_of_the_schema_goes_down_and_up_again_on_a_store_with_data() 
 // --- the journal
 
 fn verify(connection: &Connection) -> ChainReport {
-    read_on(connection, |tx| journal::verify(tx)).unwrap()
+    read_on(connection, journal::verify).unwrap()
 }
 
 fn seq_of(broken: Option<&ChainBreak>) -> Option<i64> {
@@ -86,7 +86,7 @@ fn seq_of(broken: Option<&ChainBreak>) -> Option<i64> {
 /// One bit of a value changed.
 fn flipped(value: Value, dice: &mut Dice) -> Value {
     let mut flip = |mut bytes: Vec<u8>| {
-        let at = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
+        let at = usize::try_from(dice.below(u64::try_from(bytes.len()).unwrap())).unwrap();
         bytes[at] ^= 1 << dice.below(8);
         bytes
     };
@@ -128,7 +128,7 @@ fn unguarded(path: &std::path::Path) -> Connection {
     connection
 }
 
-/// SC6a: any one changed bit of the journal is found, and the first row that is wrong is named.
+/// `SC6a`: any one changed bit of the journal is found, and the first row that is wrong is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_changed_bit_of_the_journal_is_found_and_its_row_is_named() {
     let (_folder, path) = stopped_store().await;
@@ -160,7 +160,7 @@ async fn any_changed_bit_of_the_journal_is_found_and_its_row_is_named() {
     assert_eq!(verify(&connection).broken, None, "and nothing else is");
 }
 
-/// SC6a: rows that are taken out, put in, or change places are found too.
+/// `SC6a`: rows that are taken out, put in, or change places are found too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_with_rows_missing_moved_or_swapped_is_broken_where_it_begins() {
     let (_folder, path) = stopped_store().await;

@@ -97,7 +97,7 @@ async fn buyer(shop: &Shop, told: &Told) {
         ];
         match shop.try_send("POST", "/api/v1/orders", &headers, wish("PLENTY", 1).to_string().into()).await {
             Ok(answer) if answer.status == 201 => {
-                told.orders.lock().push(answer.body["id"].as_str().unwrap().to_owned())
+                told.orders.lock().push(answer.body["id"].as_str().unwrap().to_owned());
             }
             Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.body),
             Err(_gone) => return,
@@ -115,7 +115,7 @@ async fn channel(shop: &Shop, told: &Told) {
         headers.push(("X-Shopify-Hmac-Sha256", &signature));
         match shop.try_send("POST", &shop.demo.channels.shopify.webhook_url, &headers, body.into()).await {
             Ok(answer) if answer.status == 200 => {
-                told.messages.lock().push(answer.body["message_id"].as_str().unwrap().to_owned())
+                told.messages.lock().push(answer.body["message_id"].as_str().unwrap().to_owned());
             }
             Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.body),
             Err(_gone) => return,

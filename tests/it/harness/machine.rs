@@ -84,8 +84,8 @@ impl Stuck {
         let held = tokio::spawn(async move {
             let holding = scope.write(&HOLD, move |_cx| {
                 begun.send(()).unwrap();
-                // It ends when the other side is dropped.
-                drop(wait.recv());
+                // It ends when the other side is dropped: nothing is ever sent.
+                assert!(wait.recv().is_err());
                 Ok(())
             });
             // What becomes of it is its batch's affair.

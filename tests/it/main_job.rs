@@ -4,6 +4,7 @@ use crate::harness::browser::Browser;
 use crate::harness::shop::{SOON, Shop, hook_headers, order};
 use bodega::base::id::{ChannelId, VariantId};
 use bodega::domain::channels::service::{self as channels, NewChannel};
+use bodega::integrations::google::sandbox::Faults;
 use bodega::integrations::shopify::verify;
 use bodega::kernel::command::Command;
 use bodega::kernel::permit::Permission;
@@ -446,4 +447,46 @@ async fn headers_as_long_as_they_may_be_are_kept_and_longer_ones_are_refused() {
     let longer = "x".repeat(256);
     let refused = shop.deliver(body.as_bytes(), &longer, "e").await;
     assert_eq!((refused.status, refused.body["code"].as_str()), (400, Some("header_malformed")));
+}
+
+// --- Google out of reach
+
+async fn push_jobs(shop: &Shop, state: &str) -> i64 {
+    shop.count(&format!("SELECT count(*) FROM outbox WHERE kind = 'feeds.push_stock' AND state = '{state}'")).await
+}
+
+/// D1, RV2: two days without a line burn no attempt and bury nothing; when the line is back, Google learns how things stand now, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_days_without_a_line_to_google_burn_nothing_and_drain_when_it_is_back() {
+    let shop = Shop::open_at_rest().await;
+    let google = &shop.sandboxes().google;
+    google.set_faults(Faults { offline: true, ..Faults::default() }).await;
+    shop.article("STORY-1", "18.99", 9, 0).await;
+    let all = push_jobs(&shop, "ready").await;
+    assert!(all > 300);
+    for hour in 0..48_u64 {
+        if hour % 12 == 0 {
+            assert_eq!(shop.sell(&order(9_000 + hour, &[("STORY-1", 1, 1_899)])).await["state"], "done");
+        }
+        shop.advance(Duration::from_hours(1)).await;
+        let probes = "SELECT count(*) FROM outbox WHERE kind = 'feeds.push_stock' AND state = 'waiting'";
+        shop.until("a probe came back", SOON, async || if shop.count(probes).await > 0 { Ok(()) } else { Err(()) })
+            .await;
+    }
+    let spent = "SELECT count(*) FROM outbox WHERE kind LIKE 'feeds.%' AND (attempts > 0 OR state IN ('dead', 'done'))";
+    assert_eq!(shop.count(spent).await, 0, "nothing was burned");
+
+    google.set_faults(Faults::default()).await;
+    shop.until("Google knows what is left", Duration::from_secs(120), async || {
+        shop.advance(Duration::from_secs(35)).await;
+        let open =
+            push_jobs(&shop, "ready").await + push_jobs(&shop, "waiting").await + push_jobs(&shop, "running").await;
+        if open == 0 { Ok(()) } else { Err(open) }
+    })
+    .await;
+    assert_eq!(shop.count("SELECT count(*) FROM outbox WHERE state = 'dead'").await, 0);
+    let record = google.inventory("STORY-1", "BONN-01").unwrap();
+    let told: Vec<Option<i64>> = record.effects.iter().map(|effect| effect.quantity).collect();
+    assert_eq!(told, [Some(5)], "four were sold meanwhile, and that is all that Google was told");
+    shop.assert_sound().await;
 }

@@ -335,3 +335,26 @@ async fn three_hundred_stores_work_with_eight_open_files() {
     let machine = machine.reopen();
     assert_eq!(machine.shared.tenants.all().len(), 301);
 }
+
+/// Stores that are made at the same time are all known afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn stores_that_are_made_at_the_same_time_are_all_found() {
+    let machine = Machine::open(64);
+    let shared = Arc::clone(&machine.shared);
+    let makers: Vec<_> = (0..8)
+        .map(|maker| {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move {
+                for number in 0..8 {
+                    let (now, handle) = (shared.clock.now(), format!("s{maker}-{number}"));
+                    let tenant = shared.tenants.create(&shared.ids, now, &handle, "Store").await.unwrap();
+                    assert!(shared.tenants.get(tenant.id).is_some(), "{handle} is lost");
+                }
+            })
+        })
+        .collect();
+    for end in join_all(makers).await {
+        end.unwrap();
+    }
+    assert_eq!(shared.tenants.all().len(), 64);
+}

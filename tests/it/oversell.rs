@@ -63,6 +63,38 @@ async fn the_last_piece_is_sold_once_to_two_hundred_buyers_at_the_api_and_the_ch
     shop.assert_sound().await;
 }
 
+/// D32: more lines wait than one receipt serves at once; the rest follows by itself, in their order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_serves_everybody_who_waits_however_many_they_are() {
+    const WAITING: u64 = 330;
+    let shop = Shop::open_at_rest().await;
+    let variant = shop.article("LONGED-FOR", "10.00", 0, 0).await;
+    for chunk in (0..WAITING).collect::<Vec<_>>().chunks(30) {
+        let sent = chunk.iter().map(|number| {
+            let shop = &shop;
+            async move {
+                let body = order(2_000 + number, &[("LONGED-FOR", 1, 1_000)]).to_string();
+                shop.deliver(body.as_bytes(), &format!("d{number}"), &format!("e{number}")).await.expect(200)
+            }
+        });
+        join_all(sent).await;
+    }
+    let waiting = i64::try_from(WAITING).unwrap();
+    shop.until_count("SELECT count(*) FROM sales_order WHERE short = 1", waiting, SOON).await;
+    shop.receive(&variant.to_string(), "MAIN", waiting - 10).await;
+    shop.until_count("SELECT count(*) FROM sales_order WHERE short = 1", 10, SOON).await;
+    shop.until_count(
+        "SELECT count(*) FROM outbox WHERE kind = 'inventory.fill_shortfalls' AND state = 'done'",
+        1,
+        SOON,
+    )
+    .await;
+    let last: i64 = shop.count("SELECT min(seq) FROM inventory_shortfall WHERE filled = 0").await;
+    assert_eq!(last, waiting - 9, "those who came last still wait");
+    assert_eq!(shop.level(variant, "MAIN").await, (waiting - 10, waiting - 10));
+    shop.assert_sound().await;
+}
+
 // --- any sequence
 
 static STEP: Command = Command::new("test.step", Permission::InventoryWrite);

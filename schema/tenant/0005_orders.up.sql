@@ -56,7 +56,7 @@ CREATE TABLE sales_order_line (
     position         INTEGER NOT NULL CHECK (position >= 1),
     external_id      TEXT    CHECK (length(external_id) <= 100),
     variant_id       BLOB    REFERENCES catalog_variant (id),
-    sku              TEXT    CHECK (length(sku) <= 200),
+    sku              TEXT    CHECK (length(sku) <= 255),
     title            TEXT    NOT NULL CHECK (length(title) <= 500),
     quantity         INTEGER NOT NULL CHECK (quantity BETWEEN 0 AND 1000000000),
     unit_price_minor INTEGER NOT NULL CHECK (unit_price_minor >= 0),

@@ -20,9 +20,9 @@ CREATE TABLE channel_message (
     seq          INTEGER PRIMARY KEY AUTOINCREMENT,
     id           BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
     channel_id   BLOB    NOT NULL REFERENCES channel (id),
-    topic        TEXT    NOT NULL CHECK (length(topic) <= 100),
-    delivery_id  TEXT    NOT NULL CHECK (length(delivery_id) BETWEEN 1 AND 200),
-    event_id     TEXT    CHECK (length(event_id) BETWEEN 1 AND 200),
+    topic        TEXT    NOT NULL CHECK (length(topic) <= 255),
+    delivery_id  TEXT    NOT NULL CHECK (length(delivery_id) BETWEEN 1 AND 255),
+    event_id     TEXT    CHECK (length(event_id) BETWEEN 1 AND 255),
     external_id  TEXT    CHECK (length(external_id) <= 100),
     headers      TEXT    NOT NULL CHECK (json_valid(headers)),
     body         BLOB    NOT NULL,
@@ -40,7 +40,7 @@ CREATE INDEX channel_message_quarantined ON channel_message (channel_id, seq) WH
 
 CREATE TABLE channel_mapping (
     channel_id    BLOB    NOT NULL REFERENCES channel (id),
-    external_sku  TEXT    NOT NULL CHECK (length(external_sku) BETWEEN 1 AND 200),
+    external_sku  TEXT    NOT NULL CHECK (length(external_sku) BETWEEN 1 AND 255),
     title         TEXT    NOT NULL CHECK (length(title) <= 500),
     variant_id    BLOB    REFERENCES catalog_variant (id),
     first_seen_ms INTEGER NOT NULL,

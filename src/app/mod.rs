@@ -192,19 +192,20 @@ impl App {
         self.close().await && served
     }
 
-    /// Ends everything in order: jobs, writers, queue, files.
+    /// Ends everything in order: jobs, writers and their files, queue.
     #[expect(clippy::disallowed_methods, reason = "the last thing that this process does")]
     pub async fn close(self) -> bool {
         self.stop.cancel();
         let worked = self.runner.stop(WORK_DRAIN).await;
         self.tasks.close();
         let idle = tokio::time::timeout(TASK_DRAIN, self.tasks.wait()).await.is_ok();
-        let sealed = self.runner.queue().close().await;
         if worked && let Err(error) = note_end(&self.shared.tenants, self.boot.number).await {
             tracing::warn!(%error, "the end could not be noted; the next start looks for jobs that were left running");
         }
         let shared = Arc::clone(&self.shared);
         let closed = tokio::task::spawn_blocking(move || shared.tenants.close(WRITER_DRAIN)).await.unwrap_or(false);
+        // After the writers: what the last commit asks for must still come into the index, which the next start goes on from.
+        let sealed = self.runner.queue().close().await;
         tracing::info!(worked, idle, sealed, closed, "stopped");
         worked && idle && closed
     }

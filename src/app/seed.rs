@@ -52,17 +52,7 @@ pub const OWNER_EMAIL: &str = "owner@demo.example";
 pub async fn fill(scope: &Scope, seed: u64, secret: &str, feed: DemoFeed) -> Result<Seeded, Fault> {
     let warehouses = warehouses(scope).await?;
     let variants = products(scope).await?;
-    stock(scope, seed, &warehouses, &variants).await?;
-    let channel = {
-        let new = NewChannel {
-            provider: "shopify".to_owned(),
-            name: "Haus Kaffee (Shopify)".to_owned(),
-            external_shop: "haus-kaffee.myshopify.com".to_owned(),
-            secret: secret.to_owned(),
-            warehouses: Vec::new(),
-        };
-        scope.write(&channels::CREATE, move |cx| channels::create_in(cx, &new)).await?
-    };
+    // Before the stock, whose arrival tells Google of every article once.
     scope
         .write(&CONNECT, move |cx| {
             feeds::connect_in(
@@ -79,6 +69,17 @@ pub async fn fill(scope: &Scope, seed: u64, secret: &str, feed: DemoFeed) -> Res
             .map(drop)
         })
         .await?;
+    stock(scope, seed, &warehouses, &variants).await?;
+    let channel = {
+        let new = NewChannel {
+            provider: "shopify".to_owned(),
+            name: "Haus Kaffee (Shopify)".to_owned(),
+            external_shop: "haus-kaffee.myshopify.com".to_owned(),
+            secret: secret.to_owned(),
+            warehouses: Vec::new(),
+        };
+        scope.write(&channels::CREATE, move |cx| channels::create_in(cx, &new)).await?
+    };
     let owner =
         NewUser { email: OWNER_EMAIL.to_owned(), name: "Alex Haus".to_owned(), password: None, rights: Rights::all() };
     let owner = auth::create_user(scope, owner).await?;

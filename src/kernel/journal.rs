@@ -237,12 +237,16 @@ pub struct ChainReport {
 pub fn verify(tx: &ReadTx<'_>) -> Result<ChainReport, DbError> {
     let mut report = ChainReport { rows: 0, erased: 0, broken: None };
     let mut head = Head { seq: 0, hash: [0; 32] };
-    store::journal_walk(tx, |header, hash, body| {
+    store::journal_walk(tx, |seq, row| {
         if report.broken.is_some() {
             return;
         }
         report.rows = report.rows.saturating_add(1);
         let expected = head.seq.saturating_add(1);
+        let Some((header, hash, body)) = row else {
+            report.broken = Some(ChainBreak::Header { seq });
+            return;
+        };
         let body_fits = if let Some(text) = body {
             sha256(&[text.as_bytes()]) == header.body_hash
         } else {

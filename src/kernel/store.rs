@@ -42,33 +42,41 @@ pub fn journal_insert(tx: &WriteTx<'_>, header: &Header<'_>, hash: &[u8; 32], bo
     Ok(())
 }
 
-/// Calls `each` with header, hash and body of all rows in order.
-pub fn journal_walk(tx: &ReadTx<'_>, mut each: impl FnMut(&Header<'_>, [u8; 32], Option<&str>)) -> Result<(), DbError> {
+/// A row of the journal as a check sees it: header, hash and body.
+pub type Walked<'r> = (Header<'r>, [u8; 32], Option<&'r str>);
+
+/// Calls `each` with the number of every row in order, and with the row itself unless its columns hold what none of them can hold.
+pub fn journal_walk(tx: &ReadTx<'_>, mut each: impl FnMut(i64, Option<Walked<'_>>)) -> Result<(), DbError> {
     tx.each(
         "SELECT j.seq, j.at_ms, j.kind, j.schema_version, j.command, j.actor_kind, j.actor_id, j.entity, j.entity_id,
                 j.request_id, j.body_hash, j.hash, b.body
          FROM journal j LEFT JOIN journal_body b ON b.seq = j.seq ORDER BY j.seq",
         [],
         |row| {
-            let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
-            let header = Header {
-                seq: row.get(0)?,
-                at: row.get(1)?,
-                kind: text(2)?,
-                schema_version: row.get(3)?,
-                command: text(4)?,
-                actor_kind: row.get(5)?,
-                actor_id: row.get(6)?,
-                entity: text(7)?,
-                entity_id: row.get(8)?,
-                request_id: row.get(9)?,
-                body_hash: row.get(10)?,
-            };
-            let body = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-            each(&header, row.get(11)?, body);
+            let seq = row.get(0)?;
+            each(seq, walked(row).ok());
             Ok(())
         },
     )
+}
+
+fn walked<'r>(row: &'r Row<'_>) -> rusqlite::Result<Walked<'r>> {
+    let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+    let header = Header {
+        seq: row.get(0)?,
+        at: row.get(1)?,
+        kind: text(2)?,
+        schema_version: row.get(3)?,
+        command: text(4)?,
+        actor_kind: row.get(5)?,
+        actor_id: row.get(6)?,
+        entity: text(7)?,
+        entity_id: row.get(8)?,
+        request_id: row.get(9)?,
+        body_hash: row.get(10)?,
+    };
+    let body = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    Ok((header, row.get(11)?, body))
 }
 
 const JOURNAL_COLUMNS: &str = "j.seq, j.at_ms, j.kind, j.command, j.actor_kind, j.actor_id, j.entity, j.entity_id,
@@ -334,15 +342,25 @@ pub fn job_again(tx: &WriteTx<'_>, back: &JobBack<'_>, now: Timestamp) -> Result
     Ok(())
 }
 
-/// The job gives up.
-pub fn job_dead(tx: &WriteTx<'_>, seq: i64, error: &str, now: Timestamp) -> Result<(), DbError> {
-    tx.run(
-        "UPDATE outbox SET state = 'dead', attempts = attempts + 1, boot = NULL, finished_ms = ?3, updated_ms = ?3,
-                waiting_since_ms = NULL, last_error = ?2
-         WHERE seq = ?1 AND state IN ('ready', 'running', 'waiting')",
-        (seq, error, now),
+/// The job gives up, if nothing was merged into it since `version`; else it is ready again with a fresh budget, for what was merged in was never
+/// tried (D2). Gives whether it is dead.
+pub fn job_dead(tx: &WriteTx<'_>, seq: i64, version: i64, error: &str, now: Timestamp) -> Result<bool, DbError> {
+    let closed = tx.run(
+        "UPDATE outbox SET state = 'dead', attempts = attempts + 1, boot = NULL, finished_ms = ?4, updated_ms = ?4,
+                waiting_since_ms = NULL, last_error = ?3
+         WHERE seq = ?1 AND version = ?2 AND state IN ('ready', 'running', 'waiting')",
+        (seq, version, error, now),
     )?;
-    Ok(())
+    if closed == 1 {
+        return Ok(true);
+    }
+    tx.run(
+        "UPDATE outbox SET state = 'ready', attempts = 0, lease_losses = 0, boot = NULL, due_ms = ?2, updated_ms = ?2,
+                waiting_since_ms = NULL, last_error = ?3
+         WHERE seq = ?1 AND state IN ('ready', 'running', 'waiting')",
+        (seq, now, error),
+    )?;
+    Ok(false)
 }
 
 /// A person gives a fresh budget to a dead job. False when it is not dead, or its subject is open again.

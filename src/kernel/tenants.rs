@@ -8,6 +8,7 @@ use crate::infra::vault::{KEY_LEN, SealKey, VaultError, box_key};
 use crate::kernel::control_store as store;
 use crate::kernel::ledger::{Hub, Ledger};
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub struct Tenants {
     files: Arc<Files<Ledger>>,
     control: Arc<StoreFile>,
     known: ArcSwap<Known>,
+    /// Held while `known` is read anew, so that an older reading never replaces a newer one.
+    reloading: Mutex<()>,
     box_key: SealKey,
     entropy: Arc<dyn Entropy>,
 }
@@ -114,12 +117,14 @@ impl Tenants {
             Ledger::new(tenant, Arc::clone(&for_files))
         })?;
         let control = files.adopt(CONTROL_ID, &config.folder.join("control.db"), CONTROL)?;
-        let tenants = Self { files, control, known: ArcSwap::default(), box_key, entropy: Arc::clone(entropy) };
+        let (known, reloading) = (ArcSwap::default(), Mutex::new(()));
+        let tenants = Self { files, control, known, reloading, box_key, entropy: Arc::clone(entropy) };
         tenants.reload()?;
         Ok(tenants)
     }
 
     fn reload(&self) -> Result<(), TenantError> {
+        let _one = self.reloading.lock();
         let rows = self.control.read_now(store::tenants_list)?;
         let mut known = Known::default();
         for row in rows {

@@ -88,12 +88,19 @@ pub(crate) async fn assert_google_agrees(google: &GoogleSandbox, store: &Store, 
     let http = store.http();
     for sku in skus {
         let levels = http.get(&format!("/api/v1/inventory/levels?q={sku}&limit=50")).await;
-        let main = levels.body["data"].as_array().unwrap().iter().find(|row| row["sku"] == **sku && row["warehouse_code"] == "MAIN");
+        let main = levels.body["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["sku"] == **sku && row["warehouse_code"] == "MAIN");
         let available = main.unwrap_or_else(|| panic!("no level of {sku}"))["available"].as_i64();
         let record = google.inventory(sku, "BONN-01").unwrap_or_else(|| panic!("Google was not told of {sku}"));
         assert_eq!(record.quantity, available, "{sku}: {record:?}");
         for pair in record.effects.windows(2) {
-            assert!(pair[0].quantity != pair[1].quantity || pair[0].availability != pair[1].availability, "{sku}: {pair:?}");
+            assert!(
+                pair[0].quantity != pair[1].quantity || pair[0].availability != pair[1].availability,
+                "{sku}: {pair:?}"
+            );
         }
     }
 }

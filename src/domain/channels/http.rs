@@ -173,7 +173,7 @@ enum MappingState {
 #[serde(deny_unknown_fields)]
 struct MappingBody {
     /// As the channel writes it.
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 255))]
     external_sku: String,
     /// What it means.
     variant_id: VariantId,
@@ -430,7 +430,7 @@ async fn mappings(call: Call) -> Result<Answer, Fault> {
 async fn map(call: Call) -> Result<Answer, Fault> {
     let channel: ChannelId = call.id("id")?;
     let body: MappingBody = call.json()?;
-    check_text("/external_sku", &body.external_sku, 1, 200)?;
+    check_text("/external_sku", &body.external_sku, 1, 255)?;
     let scope = call.scope()?;
     let (sku, variant) = (body.external_sku, body.variant_id);
     let first = sku.clone();

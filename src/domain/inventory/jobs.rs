@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// The lane of [`FillShortfalls`].
 pub const FILL_LANE: Lane = 4;
-/// Lines that one run fills: well below the rows that one command may touch (D7).
-const FILL_STEP: u32 = 150;
+/// Lines that one run fills. Each touches seven rows, of the thousand that one command may touch (D7).
+const FILL_STEP: u32 = 100;
 
 /// Fills the shortfalls that a receipt left over, in steps, until the stock or the waiting lines are used up.
 pub struct FillShortfalls;

@@ -222,9 +222,9 @@ impl Runner {
             }
         };
         let Some(outcome) = outcome else {
-            // Stopping burns no attempt: the row goes back as it was.
-            self.finish(&run, policy, Outcome::Later { reason: String::new(), due: self.shared.clock.now() }).await?;
-            return Ok(Settle::Forget);
+            // Stopping burns no attempt: row and entry go back as they were, for the next start.
+            let later = Outcome::Later { reason: String::new(), due: self.shared.clock.now() };
+            return self.finish(&run, policy, later).await;
         };
         self.line(ticket.lane, ticket.tenant, &outcome, lease.probe);
         self.finish(&run, policy, outcome).await
@@ -357,7 +357,10 @@ fn attempt(cx: &Cx<'_>, job: &JobRow, burned: i64, outcome: &str, error: Option<
 }
 
 fn bury(cx: &mut Cx<'_>, job: &JobRow, error: &str) -> Result<Settle, Fault> {
-    store::job_dead(cx.tx(), job.seq, error, cx.now())?;
+    if !store::job_dead(cx.tx(), job.seq, job.version, error, cx.now())? {
+        attempt(cx, job, 1, "retry", Some(error.to_owned()))?;
+        return Ok(Settle::Again(cx.now()));
+    }
     attempt(cx, job, 1, "dead", Some(error.to_owned()))?;
     let body = serde_json::json!({ "kind": job.kind, "subject": job.subject, "label": job.label, "error": error });
     cx.record(Fact::new("job.dead_lettered", Entity::Job, job.id, &body)?)?;

@@ -5,8 +5,10 @@ mod devtools;
 pub(crate) mod evidence;
 pub(crate) mod feeds;
 pub(crate) mod load;
+pub(crate) mod machine;
 pub(crate) mod powercut;
 pub(crate) mod process;
+pub(crate) mod shop;
 pub(crate) mod source;
 
 use std::io::Write;

@@ -10,7 +10,7 @@ use crate::base::page::Page;
 use crate::base::text::is_clean;
 use crate::domain::orders::service::MAP_STEP;
 use crate::kernel::permit::Permission;
-use crate::kernel::web::call::{Answer, Call, json, json_reply, missing, page, page_number};
+use crate::kernel::web::call::{Answer, Call, PageQuery, json, json_reply, missing, page, page_number, page_of_few};
 use crate::kernel::web::route::{Access, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -200,6 +200,7 @@ struct ChannelBody {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Provider")]
 enum ProviderWire {
     Shopify,
 }
@@ -222,40 +223,53 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/channels", "channels_list", read, list)
             .summary("Sales channels with their health.")
+            .query::<PageQuery>()
             .answers::<Page<ChannelWire>>(200, "All channels."),
         Route::post("/api/v1/channels", "channel_create", write, create)
             .summary("Connects a sales channel.")
             .body::<ChannelBody>()
             .answers::<ChannelWire>(201, "The channel."),
         Route::get("/api/v1/channels/{id}", "channel_get", read, get)
+            .path::<ChannelId>("id")
             .summary("One channel with its health.")
             .answers::<ChannelWire>(200, "The channel."),
         Route::put("/api/v1/channels/{id}/secret", "channel_rotate_secret", write, rotate)
+            .path::<ChannelId>("id")
             .summary("Gives a channel a new secret; the one before counts for a while.")
             .body::<SecretBody>()
             .answers::<ChannelWire>(200, "The channel."),
         Route::get("/api/v1/channels/{id}/inbox", "channel_inbox_list", read, inbox)
+            .path::<ChannelId>("id")
             .summary("What a channel delivered, newest first.")
             .query::<InboxQuery>()
             .answers::<Page<MessageWire>>(200, "The messages."),
         Route::get("/api/v1/channels/{id}/inbox/{message_id}", "channel_message_get", read, message_get)
+            .path::<ChannelId>("id")
+            .path::<MessageId>("message_id")
             .summary("One message, raw.")
             .answers::<MessageDetail>(200, "The message."),
         Route::get("/api/v1/channels/{id}/quarantine", "channel_quarantine_list", read, quarantine)
+            .path::<ChannelId>("id")
             .summary("Messages that could not be understood.")
             .query::<InboxQuery>()
             .answers::<Page<MessageWire>>(200, "The messages."),
         Route::post("/api/v1/channels/{id}/quarantine/{message_id}/replay", "channel_message_replay", write, replay)
+            .path::<ChannelId>("id")
+            .path::<MessageId>("message_id")
             .summary("Works on a quarantined message again.")
             .answers::<Replay>(202, "Asked for."),
         Route::post("/api/v1/channels/{id}/quarantine/{message_id}/discard", "channel_message_discard", write, discard)
+            .path::<ChannelId>("id")
+            .path::<MessageId>("message_id")
             .summary("Gives a quarantined message up.")
             .answers::<MessageWire>(200, "The message."),
         Route::get("/api/v1/channels/{id}/mappings", "channel_mappings_list", read, mappings)
+            .path::<ChannelId>("id")
             .summary("SKUs of a channel that are not simply the store's own.")
             .query::<MappingsQuery>()
             .answers::<Page<MappingWire>>(200, "The SKUs."),
         Route::post("/api/v1/channels/{id}/mappings", "channel_sku_map", write, map)
+            .path::<ChannelId>("id")
             .summary("Says what a channel's SKU means. Waiting lines get their stock.")
             .body::<MappingBody>()
             .answers::<Mapped>(200, "How many lines."),
@@ -283,6 +297,7 @@ fn channel_wire(
 }
 
 async fn list(call: Call) -> Result<Answer, Fault> {
+    let query: PageQuery = call.query()?;
     let data = call
         .scope()?
         .read(Permission::ChannelRead, |tx| {
@@ -291,7 +306,7 @@ async fn list(call: Call) -> Result<Answer, Fault> {
             rows.iter().map(wire).collect::<Result<Vec<_>, Fault>>()
         })
         .await?;
-    json(200, &Page { data, has_more: false, next_cursor: None })
+    json(200, &page_of_few(&query, data)?)
 }
 
 async fn get(call: Call) -> Result<Answer, Fault> {

@@ -47,6 +47,7 @@ pub fn paused_by(runner: &Arc<Runner>) -> PausedUntil {
 
 /// An item of the feed.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FeedItem")]
 pub struct FeedItemWire {
     /// Of what.
     variant_id: VariantId,
@@ -66,6 +67,7 @@ pub struct FeedItemWire {
 
 /// What one store was told of an item.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FeedStock")]
 pub struct FeedStockWire {
     /// The warehouse's code.
     warehouse_code: String,
@@ -81,6 +83,7 @@ pub struct FeedStockWire {
 
 /// How the connection to Google is.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GoogleConnection")]
 pub struct GoogleWire {
     /// Whether anything is pushed.
     connected: bool,
@@ -118,6 +121,7 @@ struct ItemsQuery {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FeedState")]
 enum StateWire {
     New,
     Pending,
@@ -173,6 +177,7 @@ pub fn routes(wiring: &FeedsWiring) -> Vec<Route> {
             .query::<ItemsQuery>()
             .answers::<Page<FeedItemWire>>(200, "The items."),
         Route::post("/api/v1/feeds/items/{variant_id}/push", "feed_item_push", write, push)
+            .path::<VariantId>("variant_id")
             .summary("Tells Google of one item anew.")
             .answers::<PushAsked>(202, "The pushes are asked for.")
             .refuses(&[409]),

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "the harness has real deadlines, settings and tasks")]
 
 mod auth;
+mod bad_input;
 mod browser;
 mod catalog;
 mod harness;

@@ -143,8 +143,8 @@ def before_call(context, case, kwargs):
         # The deliveries of this run are signed with the secret that the demo gave out.
         case.body["secret"] = CHANNEL["secret"]
     # What was generated to be wrong stays wrong: the check that it is refused relies on it.
-    mode = getattr(getattr(case, "meta", None), "generation", None)
-    is_negative = mode is not None and "negative" in str(getattr(mode, "mode", "")).lower()
+    parts = case.meta.components.values() if case.meta else []
+    is_negative = bool(case.meta) and (case.meta.generation.mode.is_negative or any(part.mode.is_negative for part in parts))
     if is_negative or not is_turn():
         return
     for name in parameters:

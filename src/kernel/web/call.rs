@@ -73,13 +73,17 @@ impl Call {
         serde_path_to_error::deserialize(reader).map_err(|error| {
             let path = error.path().to_string();
             let inner = error.into_inner().to_string();
-            let name = quoted_word(&inner).unwrap_or(path);
+            let name = quoted_word(&inner).filter(|_| names_field(&inner)).unwrap_or(path);
             Fault::field(Place::Parameter(Cow::Owned(name)), "invalid_parameter", sentence(&inner))
         })
     }
 
     /// The JSON body, checked against its shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        // All bodies are objects. An array would be taken for the fields in their order.
+        if self.body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Fault::field(Place::Pointer(String::new()), "invalid_value", "The body must be an object."));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let pointer = pointer_of(error.path());
@@ -112,19 +116,39 @@ fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
 }
 
 fn json_fault(error: &serde_json::Error, pointer: String) -> Fault {
-    if error.classify() == serde_json::error::Category::Data {
-        let text = error.to_string();
-        let pointer = match quoted_word(&text) {
-            Some(field) if text.starts_with("unknown field") => {
-                let parent = pointer.strip_suffix(&format!("/{}", escaped(&field))).unwrap_or(&pointer);
-                format!("{parent}/{}", escaped(&field))
-            }
-            Some(field) if text.starts_with("missing field") => format!("{pointer}/{}", escaped(&field)),
-            _ => pointer,
-        };
-        return Fault::field(Place::Pointer(pointer), "invalid_value", sentence(&text));
+    if error.classify() != serde_json::error::Category::Data {
+        return Fault::new(Kind::Malformed, "malformed_json", format!("The body is not JSON: {error}."));
     }
-    Fault::new(Kind::Malformed, "malformed_json", format!("The body is not JSON: {error}."))
+    let text = error.to_string();
+    // The pointer says where; line and column would only make the sentence longer.
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let pointer = match quoted_word(text).filter(|_| names_field(text)) {
+        Some(field) => {
+            let field = escaped(&field);
+            let parent = pointer.strip_suffix(&format!("/{field}")).unwrap_or(&pointer);
+            format!("{parent}/{field}")
+        }
+        None => pointer,
+    };
+    Fault::field(Place::Pointer(pointer), "invalid_value", sentence(&in_json_words(text)))
+}
+
+/// What a complaint expects, without the names of types of this program.
+fn in_json_words(text: &str) -> String {
+    let Some((found, expected)) = text.split_once(", expected ") else { return text.to_owned() };
+    let expected = match expected {
+        "i64" | "u64" | "i32" | "u32" | "usize" => "a whole number",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        _ if expected.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
+}
+
+/// Whether a complaint is about a field as a whole, which it then names.
+fn names_field(text: &str) -> bool {
+    ["unknown field", "missing field", "duplicate field"].iter().any(|begin| text.starts_with(begin))
 }
 
 /// `unknown field `x`, expected …` names its field.

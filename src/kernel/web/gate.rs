@@ -196,7 +196,7 @@ impl Gate {
         let unknown = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_secure: false };
         let peer = parts.extensions.get::<Peer>().copied().unwrap_or(unknown);
         if matches!(route.class, Class::Public | Class::SignIn) {
-            *left = Some(self.limiter.take(route.class, Counted::Address(peer.address))?);
+            self.count(route.class, Counted::Address(peer.address), left)?;
         }
         let admission = match route.access {
             Access::Signature => None,
@@ -242,6 +242,20 @@ impl Gate {
         }
     }
 
+    /// Counts a request. What is left is told to the caller also when that is nothing.
+    fn count(&self, class: Class, counted: Counted, left: &mut Option<Left>) -> Result<(), Fault> {
+        let taken = self.limiter.take(class, counted);
+        let now = taken.as_ref().map_or_else(
+            |fault| {
+                let reset_seconds = fault.retry_after.unwrap_or_default().as_secs();
+                Left { class, quota: self.limiter.quota(class), remaining: 0, reset_seconds }
+            },
+            |left| *left,
+        );
+        *left = Some(now);
+        taken.map(drop)
+    }
+
     fn check(
         &self,
         route: &Route,
@@ -260,7 +274,7 @@ impl Gate {
             return Err(Fault::new(Kind::Unauthenticated, "not_signed_in", detail));
         };
         if route.class == Class::Api {
-            *left = Some(self.limiter.take(Class::Api, Counted::Caller(admission.actor.id_bytes()))?);
+            self.count(Class::Api, Counted::Caller(admission.actor.id_bytes()), left)?;
         }
         let is_unsafe = !matches!(*method, Method::GET | Method::HEAD);
         if is_unsafe && let Some(expected) = &admission.csrf {

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod devtools;
+pub(crate) mod http;
 pub(crate) mod powercut;
 pub(crate) mod source;
 

@@ -51,7 +51,9 @@ async fn check(served: &Served, rows: Vec<Row>) {
             && body["status"] == json!(got.status)
             && body["request_id"] == got.header("x-request-id")
             && body["title"].as_str().is_some_and(|title| !title.is_empty())
-            && body["detail"].as_str().is_some_and(|detail| !detail.is_empty() && (got.status == 400 || !detail.contains("at line")));
+            && body["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty() && (got.status == 400 || !detail.contains("at line")));
         if !is_problem {
             wrong.push(format!("{name} is no problem document: {body}"));
         }

@@ -163,6 +163,11 @@ impl Ask {
 impl Served {
     /// An empty instance whose time stands still. Background work runs.
     pub(crate) async fn start(limits: Limits) -> Self {
+        Self::start_with(limits, |_shared| Vec::new()).await
+    }
+
+    /// The same with routes beside those of every instance.
+    pub(crate) async fn start_with(limits: Limits, more: impl FnOnce(&Arc<Shared>) -> Vec<Route>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_219_200_000)));
         let as_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
@@ -179,7 +184,7 @@ impl Served {
             google: GoogleEndpoints::sandbox("http://127.0.0.1:9").unwrap(),
             is_demo: false,
         };
-        let app = App::open(setup, |_shared| Vec::new()).await.unwrap();
+        let app = App::open(setup, more).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shared, table, stop) = (Arc::clone(app.shared()), app.table().to_vec(), app.stop_token().clone());

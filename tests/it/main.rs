@@ -11,6 +11,7 @@
 
 mod auth;
 mod bad_input;
+mod bad_traffic;
 mod browser;
 mod catalog;
 mod harness;

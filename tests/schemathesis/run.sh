@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-examples=25
+examples=80
 if [ "${1:-}" = --max-examples ]; then
     examples=$2
     shift 2
@@ -37,9 +37,6 @@ done
 BODEGA_DEMO=$(cat "$work/demo.json")
 field() { python3 -c 'import json, os, sys; print(json.loads(os.environ["BODEGA_DEMO"])[sys.argv[1]])' "$1"; }
 export BODEGA_DEMO BODEGA_COUNTS="$work/counts.json" SCHEMATHESIS_HOOKS="$PWD/tests/schemathesis/hooks.py"
-export BODEGA_SERVICE_KEY="$work/service.pem"
-openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$BODEGA_SERVICE_KEY" 2>/dev/null ||
-    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$BODEGA_SERVICE_KEY" 2>/dev/null
 url=$(field url)
 
 curl -sf "$url/openapi.json" -o "$work/openapi.json"

@@ -220,7 +220,7 @@ struct SecretBody {
 pub fn routes() -> Vec<Route> {
     let read = Access::Needs(Permission::ChannelRead);
     let write = Access::Needs(Permission::ChannelWrite);
-    vec![
+    let routes = vec![
         Route::get("/api/v1/channels", "channels_list", read, list)
             .summary("Sales channels with their health.")
             .query::<PageQuery>()
@@ -230,50 +230,39 @@ pub fn routes() -> Vec<Route> {
             .body::<ChannelBody>()
             .answers::<ChannelWire>(201, "The channel."),
         Route::get("/api/v1/channels/{id}", "channel_get", read, get)
-            .path::<ChannelId>("id")
             .summary("One channel with its health.")
             .answers::<ChannelWire>(200, "The channel."),
         Route::put("/api/v1/channels/{id}/secret", "channel_rotate_secret", write, rotate)
-            .path::<ChannelId>("id")
             .summary("Gives a channel a new secret; the one before counts for a while.")
             .body::<SecretBody>()
             .answers::<ChannelWire>(200, "The channel."),
         Route::get("/api/v1/channels/{id}/inbox", "channel_inbox_list", read, inbox)
-            .path::<ChannelId>("id")
             .summary("What a channel delivered, newest first.")
             .query::<InboxQuery>()
             .answers::<Page<MessageWire>>(200, "The messages."),
         Route::get("/api/v1/channels/{id}/inbox/{message_id}", "channel_message_get", read, message_get)
-            .path::<ChannelId>("id")
-            .path::<MessageId>("message_id")
             .summary("One message, raw.")
             .answers::<MessageDetail>(200, "The message."),
         Route::get("/api/v1/channels/{id}/quarantine", "channel_quarantine_list", read, quarantine)
-            .path::<ChannelId>("id")
             .summary("Messages that could not be understood.")
             .query::<InboxQuery>()
             .answers::<Page<MessageWire>>(200, "The messages."),
         Route::post("/api/v1/channels/{id}/quarantine/{message_id}/replay", "channel_message_replay", write, replay)
-            .path::<ChannelId>("id")
-            .path::<MessageId>("message_id")
             .summary("Works on a quarantined message again.")
             .answers::<Replay>(202, "Asked for."),
         Route::post("/api/v1/channels/{id}/quarantine/{message_id}/discard", "channel_message_discard", write, discard)
-            .path::<ChannelId>("id")
-            .path::<MessageId>("message_id")
             .summary("Gives a quarantined message up.")
             .answers::<MessageWire>(200, "The message."),
         Route::get("/api/v1/channels/{id}/mappings", "channel_mappings_list", read, mappings)
-            .path::<ChannelId>("id")
             .summary("SKUs of a channel that are not simply the store's own.")
             .query::<MappingsQuery>()
             .answers::<Page<MappingWire>>(200, "The SKUs."),
         Route::post("/api/v1/channels/{id}/mappings", "channel_sku_map", write, map)
-            .path::<ChannelId>("id")
             .summary("Says what a channel's SKU means. Waiting lines get their stock.")
             .body::<MappingBody>()
             .answers::<Mapped>(200, "How many lines."),
-    ]
+    ];
+    routes.into_iter().map(|route| route.path::<ChannelId>("id").path::<MessageId>("message_id")).collect()
 }
 
 fn channel_wire(
@@ -386,8 +375,7 @@ fn message_wire(row: MessageRow) -> MessageWire {
 
 async fn inbox(call: Call) -> Result<Answer, Fault> {
     let query: InboxQuery = call.query()?;
-    let state = query.state.map(MessageState::name);
-    messages(&call, &query, state).await
+    messages(&call, &query, query.state.map(MessageState::name)).await
 }
 
 async fn quarantine(call: Call) -> Result<Answer, Fault> {

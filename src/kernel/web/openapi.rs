@@ -6,9 +6,25 @@ use super::limits::Class;
 use super::problem::ProblemDocument;
 use super::route::{Access, Outcome, Route};
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema as _, SchemaGenerator};
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+
+/// Texts in requests hold no control characters but line breaks and tabs, as `is_clean` checks them.
+const CLEAN: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
+fn clean_text(schema: &mut Schema) {
+    let is_text = match schema.get("type") {
+        Some(Value::String(name)) => name == "string",
+        Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
+        _ => false,
+    };
+    let is_said = ["pattern", "format", "enum", "const"].iter().any(|word| schema.get(*word).is_some());
+    if is_text && !is_said {
+        schema.insert("pattern".to_owned(), json!(CLEAN));
+    }
+}
 
 /// What requests and answers are made of. The two differ: an optional field may be left out of a request, and is always there in an answer.
 struct Shapes {
@@ -22,7 +38,8 @@ impl Shapes {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
         });
-        let requests = settings.clone().for_deserialize().into_generator();
+        let clean = RecursiveTransform(clean_text);
+        let requests = settings.clone().for_deserialize().with_transform(clean).into_generator();
         Self { requests, answers: settings.for_serialize().into_generator() }
     }
 
@@ -238,6 +255,9 @@ fn one_value(schema: &Value) -> Value {
         }
         if fields.get("type") == Some(&json!("string")) {
             fields.entry("maxLength").or_insert_with(|| json!(PARAMETER_MAX));
+            if !fields.contains_key("enum") {
+                fields.entry("pattern").or_insert_with(|| json!(CLEAN));
+            }
         }
     }
     schema

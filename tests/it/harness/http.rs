@@ -12,7 +12,7 @@ use bodega::kernel::permit::Rights;
 use bodega::kernel::scope::{Scope, Shared};
 use bodega::kernel::web::Route;
 use bodega::kernel::web::limits::Limits;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -279,4 +279,44 @@ impl Tenanted {
     pub(crate) async fn token(&self, rights: Rights, expires: Option<Timestamp>) -> (TokenId, String) {
         auth::create_token(&self.scope, "some", rights, expires).await.unwrap()
     }
+}
+
+/// A request, and the status, code and place of complaint that answer it.
+pub(crate) type Row = (&'static str, Ask, u16, &'static str, String);
+
+/// A read by a store's own token.
+pub(crate) fn get(store: &Tenanted, path: &str) -> Ask {
+    Ask::new("GET", path).token(&store.token)
+}
+
+/// A write by a store's own token.
+pub(crate) fn post(store: &Tenanted, path: &str, body: impl Into<Vec<u8>>) -> Ask {
+    Ask::new("POST", path).token(&store.token).json(body)
+}
+
+/// Sends each request and complains of all whose answer is another, or no problem document.
+pub(crate) async fn check(served: &Served, rows: Vec<Row>) {
+    let mut wrong = Vec::new();
+    for (name, ask, status, code, place) in rows {
+        let got = served.send(&ask).await;
+        let seen = (got.status, got.complaint());
+        if seen != (status, (code.to_owned(), place.clone())) {
+            wrong.push(format!(
+                "{name}: {seen:?}, not {status} {code} {place}\n    {}",
+                String::from_utf8_lossy(&got.body)
+            ));
+        }
+        let body = got.json();
+        let is_problem = got.header("content-type") == "application/problem+json"
+            && body["status"] == json!(got.status)
+            && body["request_id"] == got.header("x-request-id")
+            && body["title"].as_str().is_some_and(|title| !title.is_empty())
+            && body["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty() && (got.status == 400 || !detail.contains("at line")));
+        if !is_problem {
+            wrong.push(format!("{name} is no problem document: {body}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

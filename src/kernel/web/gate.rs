@@ -253,7 +253,7 @@ impl Gate {
             |left| *left,
         );
         *left = Some(now);
-        taken.map(drop)
+        taken.map(|_left| ())
     }
 
     fn check(

@@ -138,7 +138,7 @@ impl Ask {
     fn written(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: store.test\r\nconnection: close\r\n", self.method, self.path);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name.as_str(), ": ", value.as_str(), "\r\n"]);
         }
         let announces = self.headers.iter().any(|(name, _)| name == "content-length");
         if self.is_chunked {
@@ -153,7 +153,7 @@ impl Ask {
             return bytes;
         }
         if !announces && (!self.body.is_empty() || self.method != "GET") {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            head.extend(["content-length: ", &self.body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
         [head.as_bytes(), &self.body].concat()
@@ -222,7 +222,7 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Option<Got> {
         drop(writer.write_all(bytes).await);
     };
     let read = async {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; 16 * 1024];
         loop {
             match reader.read(&mut buffer).await {
                 Ok(0) | Err(_) => return,

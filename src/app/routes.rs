@@ -75,11 +75,12 @@ pub fn table(parts: &Parts<'_>) -> (Vec<Route>, Arc<OnceLock<Arc<Gate>>>) {
 
 /// The table as a router, with the admin pages.
 pub fn router(gate: &Arc<Gate>, table: &[Route]) -> Router {
-    gate.router(table)
+    let pages = Router::new()
         .route("/", get(|| async { redirect("/admin/") }))
         .route("/admin", get(page))
         .route("/admin/", get(page))
-        .route("/admin/{*path}", get(page))
+        .route("/admin/{*path}", get(page));
+    gate.router_beside(pages, table)
 }
 
 async fn page(uri: Uri, headers: HeaderMap) -> Response<Body> {

@@ -219,6 +219,7 @@ impl fmt::Debug for Money {
 /// Money on the wire: `{"amount":"12.90","currency":"EUR"}`.
 #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, Clone, Debug)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Money")]
 pub struct MoneyWire {
     /// Decimal text with at most the currency's decimals.
     #[schemars(regex(pattern = r"^-?[0-9]{1,15}(\.[0-9]{1,3})?$"))]

@@ -24,6 +24,7 @@ impl Default for PageRequest {
 
 /// A page of rows.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,

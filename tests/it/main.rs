@@ -10,6 +10,8 @@
 #![expect(clippy::disallowed_methods, reason = "the harness has real deadlines, settings and tasks")]
 
 mod auth;
+mod bad_input;
+mod bad_traffic;
 mod browser;
 mod catalog;
 mod diskfull;
@@ -22,11 +24,13 @@ mod ledger;
 mod lifecycle;
 mod main_job;
 mod once;
+mod openapi;
 mod oversell;
 mod powercut;
 mod powercut_store;
 mod quarantine;
 mod syncfail;
+mod tenancy;
 mod tidy;
 mod tidy_data;
 mod tidy_tree;

@@ -218,6 +218,7 @@ pub fn routes(context: SessionContext) -> Vec<Route> {
             .body::<TokenBody>()
             .answers::<CreatedToken>(201, "The token."),
         Route::delete("/api/v1/tokens/{id}", "token_revoke", Access::Needs(Permission::UserWrite), revoke_token)
+            .path::<TokenId>("id")
             .summary("Takes an API token back, at once and for good.")
             .answers_plain(204, "The token is revoked.", None),
     ]

@@ -251,9 +251,11 @@ pub fn routes() -> Vec<Route> {
             .answers::<ProductDetailWire>(201, "The product.")
             .refuses(&[409]),
         Route::get("/api/v1/products/{id}", "product_get", read, product)
+            .path::<ProductId>("id")
             .summary("One product with its variants.")
             .answers::<ProductDetailWire>(200, "The product."),
         Route::patch("/api/v1/products/{id}", "product_update", write, update)
+            .path::<ProductId>("id")
             .summary("Changes what is said of a product; with `If-Match` only at that version.")
             .body::<ProductChangeWire>()
             .answers::<ProductDetailWire>(200, "The product.")
@@ -263,9 +265,11 @@ pub fn routes() -> Vec<Route> {
             .query::<VariantsQuery>()
             .answers::<Page<VariantWire>>(200, "The variants."),
         Route::get("/api/v1/variants/{id}", "variant_get", read, variant)
+            .path::<VariantId>("id")
             .summary("One variant.")
             .answers::<VariantWire>(200, "The variant."),
         Route::patch("/api/v1/variants/{id}", "variant_update", write, update_variant)
+            .path::<VariantId>("id")
             .summary("Changes a variant; with `If-Match` only at that version of its product.")
             .body::<VariantChangeWire>()
             .answers::<VariantWire>(200, "The variant.")

@@ -10,7 +10,7 @@ use crate::base::page::Page;
 use crate::base::text::is_clean;
 use crate::domain::orders::service::MAP_STEP;
 use crate::kernel::permit::Permission;
-use crate::kernel::web::call::{Answer, Call, json, json_reply, missing, page, page_number};
+use crate::kernel::web::call::{Answer, Call, PageQuery, json, json_reply, missing, page, page_number, page_of_few};
 use crate::kernel::web::route::{Access, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -200,6 +200,7 @@ struct ChannelBody {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Provider")]
 enum ProviderWire {
     Shopify,
 }
@@ -219,9 +220,10 @@ struct SecretBody {
 pub fn routes() -> Vec<Route> {
     let read = Access::Needs(Permission::ChannelRead);
     let write = Access::Needs(Permission::ChannelWrite);
-    vec![
+    let routes = vec![
         Route::get("/api/v1/channels", "channels_list", read, list)
             .summary("Sales channels with their health.")
+            .query::<PageQuery>()
             .answers::<Page<ChannelWire>>(200, "All channels."),
         Route::post("/api/v1/channels", "channel_create", write, create)
             .summary("Connects a sales channel.")
@@ -259,7 +261,8 @@ pub fn routes() -> Vec<Route> {
             .summary("Says what a channel's SKU means. Waiting lines get their stock.")
             .body::<MappingBody>()
             .answers::<Mapped>(200, "How many lines."),
-    ]
+    ];
+    routes.into_iter().map(|route| route.path::<ChannelId>("id").path::<MessageId>("message_id")).collect()
 }
 
 fn channel_wire((row, figures): &(ChannelRow, ChannelFigures)) -> ChannelWire {
@@ -280,9 +283,9 @@ fn channel_wire((row, figures): &(ChannelRow, ChannelFigures)) -> ChannelWire {
 }
 
 async fn list(call: Call) -> Result<Answer, Fault> {
+    let query: PageQuery = call.query()?;
     let rows = queries::channels(call.scope()?).await?;
-    let data: Vec<ChannelWire> = rows.iter().map(channel_wire).collect();
-    json(200, &Page { data, has_more: false, next_cursor: None })
+    json(200, &page_of_few(&query, rows)?.map(|row| channel_wire(&row)))
 }
 
 async fn get(call: Call) -> Result<Answer, Fault> {
@@ -353,8 +356,7 @@ fn message_wire(row: MessageRow) -> MessageWire {
 
 async fn inbox(call: Call) -> Result<Answer, Fault> {
     let query: InboxQuery = call.query()?;
-    let state = query.state.map(MessageState::name);
-    messages(&call, &query, state).await
+    messages(&call, &query, query.state.map(MessageState::name)).await
 }
 
 async fn quarantine(call: Call) -> Result<Answer, Fault> {

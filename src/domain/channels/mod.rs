@@ -25,7 +25,7 @@ pub mod queries;
 pub mod service;
 pub mod store;
 
-use crate::base::error::{Kind, Problem};
+use crate::base::error::{FieldFault, Kind, Place, Problem};
 use crate::infra::db::DbError;
 
 /// Tables of this module.
@@ -43,6 +43,9 @@ pub enum ChannelError {
     /// No such variant.
     #[error("There is no such variant.")]
     NoVariant,
+    /// The warehouse at this position of the list is none of the store's.
+    #[error("There is no such warehouse.")]
+    NoWarehouse(usize),
     /// Only quarantined messages are replayed or discarded.
     #[error("The message is {0}, not in quarantine.")]
     NotQuarantined(String),
@@ -61,6 +64,7 @@ impl Problem for ChannelError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoChannel | Self::NoMessage | Self::NoVariant => Kind::Missing,
+            Self::NoWarehouse(_) => Kind::Refused,
             Self::NotQuarantined(_) => Kind::Conflict,
             Self::BadSignature => Kind::Unauthenticated,
             Self::Secret(_) => Kind::Broken,
@@ -73,10 +77,22 @@ impl Problem for ChannelError {
             Self::NoChannel => "channel_not_found",
             Self::NoMessage => "message_not_found",
             Self::NoVariant => "variant_not_found",
+            Self::NoWarehouse(_) => "warehouse_not_found",
             Self::NotQuarantined(_) => "message_not_quarantined",
             Self::BadSignature => "bad_signature",
             Self::Secret(_) => "internal_error",
             Self::Db(error) => error.code(),
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldFault> {
+        match self {
+            Self::NoWarehouse(position) => vec![FieldFault {
+                place: Place::Pointer(format!("/warehouse_ids/{position}")),
+                code: self.code(),
+                detail: self.to_string(),
+            }],
+            _ => Vec::new(),
         }
     }
 }

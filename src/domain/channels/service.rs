@@ -12,6 +12,7 @@ use crate::domain::catalog::service as catalog;
 use crate::domain::customers::model::NewCustomer;
 use crate::domain::customers::service as customers;
 use crate::domain::inventory::model::WhenShort;
+use crate::domain::inventory::service as inventory;
 use crate::domain::orders::model::{NewLine, NewOrder, OrderOrigin, PaymentStatus, Totals};
 use crate::domain::orders::service as orders;
 use crate::domain::payments::model::{AttemptState, NewAttempt};
@@ -72,6 +73,11 @@ fn secret_context(id: ChannelId) -> [u8; 16] {
 
 /// Makes a channel. Its id carries the tenant's routing number (D16).
 pub fn create_in(cx: &mut Cx<'_>, new: &NewChannel) -> Result<ChannelId, Fault> {
+    for (position, warehouse) in new.warehouses.iter().enumerate() {
+        if !inventory::has_warehouse(cx.read(), *warehouse)? {
+            return Err(ChannelError::NoWarehouse(position).into());
+        }
+    }
     let id: ChannelId = cx.routed_id();
     let seal = |plain: &[u8]| cx.key().seal(&secret_context(id), plain);
     let secret = seal(new.secret.as_bytes()).map_err(|error| Fault::broken(error.to_string()))?;

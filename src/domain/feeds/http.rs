@@ -48,6 +48,7 @@ pub fn paused_by(runner: &Arc<Runner>) -> PausedUntil {
 
 /// An item of the feed.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FeedItem")]
 pub struct FeedItemWire {
     /// Of what.
     variant_id: VariantId,
@@ -67,6 +68,7 @@ pub struct FeedItemWire {
 
 /// What one store was told of an item.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FeedStock")]
 pub struct FeedStockWire {
     /// The warehouse's code.
     warehouse_code: String,
@@ -82,6 +84,7 @@ pub struct FeedStockWire {
 
 /// How the connection to Google is.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GoogleConnection")]
 pub struct GoogleWire {
     /// Whether anything is pushed.
     connected: bool,
@@ -119,6 +122,7 @@ struct ItemsQuery {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FeedState")]
 enum StateWire {
     New,
     Pending,
@@ -174,6 +178,7 @@ pub fn routes(wiring: &FeedsWiring) -> Vec<Route> {
             .query::<ItemsQuery>()
             .answers::<Page<FeedItemWire>>(200, "The items."),
         Route::post("/api/v1/feeds/items/{variant_id}/push", "feed_item_push", write, push)
+            .path::<VariantId>("variant_id")
             .summary("Tells Google of one item anew.")
             .answers::<PushAsked>(202, "The pushes are asked for.")
             .refuses(&[409]),

@@ -11,7 +11,7 @@ use crate::base::quantity::QUANTITY_MAX;
 use crate::base::text::is_clean;
 use crate::kernel::actor::Actor;
 use crate::kernel::permit::Permission;
-use crate::kernel::web::call::{Answer, Call, json, json_reply, page, page_number};
+use crate::kernel::web::call::{Answer, Call, PageQuery, json, json_reply, page, page_number, page_of_few};
 use crate::kernel::web::route::{Access, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,7 @@ struct WarehouseWire {
 
 /// What one warehouse has of a variant.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Level")]
 struct LevelWire {
     /// Of what.
     variant_id: VariantId,
@@ -61,6 +62,7 @@ struct LevelWire {
 
 /// A change of `on_hand`.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Movement")]
 struct MovementWire {
     /// Id.
     id: MovementId,
@@ -92,6 +94,7 @@ struct MovementWire {
 
 /// Who did something.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MovementActor")]
 struct ActorWire {
     /// `system`, `user`, `token`, `channel` or `operator`.
     kind: &'static str,
@@ -101,6 +104,7 @@ struct ActorWire {
 
 /// A promise of pieces.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Reservation")]
 struct ReservationWire {
     /// Id.
     id: ReservationId,
@@ -240,6 +244,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/warehouses", "warehouses_list", read, warehouses_list)
             .summary("Warehouses, the one that is asked first at the top.")
+            .query::<PageQuery>()
             .answers::<Page<WarehouseWire>>(200, "All warehouses."),
         Route::post("/api/v1/warehouses", "warehouse_create", write, warehouse_create)
             .summary("Makes a warehouse.")
@@ -271,9 +276,9 @@ fn warehouse_wire(row: Warehouse) -> WarehouseWire {
 }
 
 async fn warehouses_list(call: Call) -> Result<Answer, Fault> {
+    let query: PageQuery = call.query()?;
     let rows = queries::warehouses(call.scope()?).await?;
-    let data = rows.into_iter().map(warehouse_wire).collect();
-    json(200, &Page { data, has_more: false, next_cursor: None })
+    json(200, &page_of_few(&query, rows)?.map(warehouse_wire))
 }
 
 /// Complaints about a text that must have `min` to `max` characters and no control characters.

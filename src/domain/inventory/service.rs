@@ -122,6 +122,11 @@ struct OnHand {
     on_hand: i64,
 }
 
+/// Whether the store has this warehouse.
+pub fn has_warehouse(tx: &ReadTx<'_>, id: WarehouseId) -> Result<bool, Fault> {
+    Ok(store::warehouses(tx)?.iter().any(|row| row.id == id))
+}
+
 fn warehouse_code(tx: &ReadTx<'_>, id: WarehouseId) -> Result<String, Fault> {
     let all = store::warehouses(tx)?;
     let found = all.into_iter().find(|warehouse| warehouse.id == id);

@@ -34,7 +34,7 @@ pub enum OrderError {
     #[error("There is no such order.")]
     Missing,
     /// A line names something that the store does not sell.
-    #[error("Line {position}: there is no variant `{wanted}`.")]
+    #[error("Line {}: there is no variant `{wanted}`.", .position.saturating_add(1))]
     NoVariant {
         /// Counted from zero.
         position: usize,

@@ -3,7 +3,8 @@
 use super::problem;
 use crate::base::error::{Fault, Kind, Place};
 use crate::base::id::TypedId;
-use crate::base::page::{PAGE_DEFAULT, PAGE_MAX, PageRequest, decode_cursor};
+use crate::base::page::{PAGE_DEFAULT, PAGE_MAX, Page, PageRequest, decode_cursor, encode_cursor};
+use crate::base::text::{cut, is_clean};
 use crate::kernel::once::Reply;
 use crate::kernel::scope::{RequestMeta, Scope, Shared};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -14,6 +15,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// Longest value of a parameter in the query.
+pub const PARAMETER_MAX: usize = 300;
 
 /// A request that passed the gate.
 pub struct Call {
@@ -64,17 +68,22 @@ impl Call {
 
     /// The query, checked against its shape.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        check_parameters(&self.query)?;
         let reader = serde_urlencoded::Deserializer::new(form_pairs(&self.query));
         serde_path_to_error::deserialize(reader).map_err(|error| {
             let path = error.path().to_string();
             let inner = error.into_inner().to_string();
-            let name = quoted_word(&inner).unwrap_or(path);
+            let name = quoted_word(&inner).filter(|_| names_field(&inner)).unwrap_or(path);
             Fault::field(Place::Parameter(Cow::Owned(name)), "invalid_parameter", sentence(&inner))
         })
     }
 
     /// The JSON body, checked against its shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        // All bodies are objects. An array would be taken for the fields in their order.
+        if self.body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Fault::field(Place::Pointer(String::new()), "invalid_value", "The body must be an object."));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let pointer = pointer_of(error.path());
@@ -90,23 +99,56 @@ impl Call {
     }
 }
 
+/// What no parameter may hold, whatever it is for.
+fn check_parameters(query: &str) -> Result<(), Fault> {
+    for (name, value) in form_pairs(query) {
+        if value.chars().count() > PARAMETER_MAX || !is_clean(&value) {
+            let name = cut(&name, 60);
+            let detail = format!("`{name}` has at most {PARAMETER_MAX} characters and no control characters.");
+            return Err(Fault::field(Place::Parameter(name.into()), "invalid_text", detail));
+        }
+    }
+    Ok(())
+}
+
 fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
 }
 
 fn json_fault(error: &serde_json::Error, pointer: String) -> Fault {
-    if error.classify() == serde_json::error::Category::Data {
-        let text = error.to_string();
-        let pointer = match quoted_word(&text) {
-            Some(field) if text.starts_with("unknown field") => {
-                let parent = pointer.strip_suffix(&format!("/{field}")).unwrap_or(&pointer);
-                format!("{parent}/{field}")
-            }
-            _ => pointer,
-        };
-        return Fault::field(Place::Pointer(pointer), "invalid_value", sentence(&text));
+    if error.classify() != serde_json::error::Category::Data {
+        return Fault::new(Kind::Malformed, "malformed_json", format!("The body is not JSON: {error}."));
     }
-    Fault::new(Kind::Malformed, "malformed_json", format!("The body is not JSON: {error}."))
+    let text = error.to_string();
+    // The pointer says where; line and column would only make the sentence longer.
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let pointer = match quoted_word(text).filter(|_| names_field(text)) {
+        Some(field) => {
+            let field = escaped(&field);
+            let parent = pointer.strip_suffix(&format!("/{field}")).unwrap_or(&pointer);
+            format!("{parent}/{field}")
+        }
+        None => pointer,
+    };
+    Fault::field(Place::Pointer(pointer), "invalid_value", sentence(&in_json_words(text)))
+}
+
+/// What a complaint expects, without the names of types of this program.
+fn in_json_words(text: &str) -> String {
+    let Some((found, expected)) = text.split_once(", expected ") else { return text.to_owned() };
+    let expected = match expected {
+        "i64" | "u64" | "i32" | "u32" | "usize" => "a whole number",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        _ if expected.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
+}
+
+/// Whether a complaint is about a field as a whole, which it then names.
+fn names_field(text: &str) -> bool {
+    ["unknown field", "missing field", "duplicate field"].iter().any(|begin| text.starts_with(begin))
 }
 
 /// `unknown field `x`, expected …` names its field.
@@ -120,10 +162,15 @@ fn sentence(text: &str) -> String {
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
+/// A field's name as a part of a JSON pointer.
+fn escaped(field: &str) -> String {
+    field.replace('~', "~0").replace('/', "~1")
+}
+
 fn pointer_of(path: &serde_path_to_error::Path) -> String {
     let part = |segment: &serde_path_to_error::Segment| match segment {
         serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
-        serde_path_to_error::Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        serde_path_to_error::Segment::Map { key } => format!("/{}", escaped(key)),
         serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => String::new(),
     };
     path.iter().map(part).collect()
@@ -151,6 +198,28 @@ pub fn page(limit: Option<u32>, cursor: Option<&str>) -> Result<PageRequest, Fau
         })
         .transpose()?;
     Ok(PageRequest { limit, after })
+}
+
+/// The query of a list that has no filters.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// Rows, 1 to 250.
+    #[schemars(range(min = 1, max = 250))]
+    limit: Option<u32>,
+    /// Where to read on.
+    cursor: Option<String>,
+}
+
+/// The wanted page of rows that are few enough to be read whole. The cursor is the position.
+pub fn page_of_few<T>(query: &PageQuery, rows: Vec<T>) -> Result<Page<T>, Fault> {
+    let wanted = page(query.limit, query.cursor.as_deref())?;
+    let from = page_number(&wanted)?.and_then(|from| usize::try_from(from).ok()).unwrap_or(0);
+    let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > from.saturating_add(limit);
+    let next = i64::try_from(from.saturating_add(limit)).unwrap_or(i64::MAX);
+    let next_cursor = has_more.then(|| encode_cursor(&next.to_be_bytes()));
+    Ok(Page { data: rows.into_iter().skip(from).take(limit).collect(), has_more, next_cursor })
 }
 
 /// A cursor that is a row number.

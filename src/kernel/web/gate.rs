@@ -4,7 +4,7 @@ use super::call::{Answer, Call, fault_response, reply_response};
 use super::limits::{Class, Counted, Left, Limiter, Limits};
 use super::problem;
 use super::route::{Access, Route};
-use crate::base::error::{Fault, Kind};
+use crate::base::error::{Fault, Kind, Place};
 use crate::base::id::TypedId as _;
 use crate::kernel::actor::Actor;
 use crate::kernel::once::{self, Key};
@@ -13,6 +13,7 @@ use crate::kernel::scope::{RequestMeta, Scope, Shared};
 use crate::kernel::tenants::Tenant;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -33,8 +34,6 @@ use tracing::Instrument as _;
 pub const API_VERSION: &str = "2026-11-21";
 /// Longest time a handler has.
 const HANDLER_MAX: Duration = Duration::from_secs(30);
-/// Longest time a body may take to arrive.
-const BODY_TIME_MAX: Duration = Duration::from_secs(20);
 /// Longest request id that is taken over from a caller.
 const REQUEST_ID_MAX: usize = 100;
 
@@ -99,7 +98,12 @@ impl Gate {
 
     /// The router of a table.
     pub fn router(self: &Arc<Self>, routes: &[Route]) -> Router {
-        let mut router = Router::new();
+        self.router_beside(Router::new(), routes)
+    }
+
+    /// The router of a table and of pages that do not pass the gate. What neither knows is refused by the gate.
+    pub fn router_beside(self: &Arc<Self>, pages: Router, routes: &[Route]) -> Router {
+        let mut router = pages;
         for route in routes {
             let gate = Arc::clone(self);
             let row = Arc::new(route.clone());
@@ -110,9 +114,16 @@ impl Gate {
                 "PATCH" => MethodFilter::PATCH,
                 _ => MethodFilter::GET,
             };
-            let serve = move |parameters: RawPathParams, request: Request| {
+            let serve = move |parameters: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
                 let (gate, row) = (Arc::clone(&gate), Arc::clone(&row));
-                async move { gate.serve(row, &parameters, request).await }
+                async move {
+                    match parameters {
+                        Ok(parameters) => gate.serve(row, &parameters, request).await,
+                        Err(_not_utf8) => {
+                            gate.refuse(&request, Kind::Refused, "invalid_path", "The address is not UTF-8.")
+                        }
+                    }
+                }
             };
             router = router.route(route.path, on(filter, serve));
         }
@@ -190,7 +201,7 @@ impl Gate {
         let unknown = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_secure: false };
         let peer = parts.extensions.get::<Peer>().copied().unwrap_or(unknown);
         if matches!(route.class, Class::Public | Class::SignIn) {
-            seen.left = Some(self.limiter.take(route.class, Counted::Address(peer.address))?);
+            self.count(route.class, Counted::Address(peer.address), &mut seen.left)?;
         }
         let admission = match route.access {
             Access::Signature => None,
@@ -205,6 +216,7 @@ impl Gate {
             seen.tenant = Some(Arc::clone(&admission.tenant));
         }
         self.check(route, &parts.method, &parts.headers, admission.as_ref(), &mut seen.left)?;
+        refuse_stray_query(route, parts.uri.query())?;
         let bytes = read_body(route, &parts.headers, body).await?;
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let scope = match admission {
@@ -235,6 +247,20 @@ impl Gate {
         }
     }
 
+    /// Counts a request. What is left is told to the caller also when that is nothing.
+    fn count(&self, class: Class, counted: Counted, left: &mut Option<Left>) -> Result<(), Fault> {
+        let taken = self.limiter.take(class, counted);
+        let now = taken.as_ref().map_or_else(
+            |fault| {
+                let reset_seconds = fault.retry_after.unwrap_or_default().as_secs();
+                Left { class, quota: self.limiter.quota(class), remaining: 0, reset_seconds }
+            },
+            |left| *left,
+        );
+        *left = Some(now);
+        taken.map(|_left| ())
+    }
+
     fn check(
         &self,
         route: &Route,
@@ -253,7 +279,7 @@ impl Gate {
             return Err(Fault::new(Kind::Unauthenticated, "not_signed_in", detail));
         };
         if route.class == Class::Api {
-            *left = Some(self.limiter.take(Class::Api, Counted::Caller(admission.actor.id_bytes()))?);
+            self.count(Class::Api, Counted::Caller(admission.actor.id_bytes()), left)?;
         }
         let is_unsafe = !matches!(*method, Method::GET | Method::HEAD);
         if is_unsafe && let Some(expected) = &admission.csrf {
@@ -296,6 +322,19 @@ impl Gate {
     }
 }
 
+/// A misspelt filter must not give an unfiltered list. Vendors and browsers may add what they like to public addresses.
+fn refuse_stray_query(route: &Route, query: Option<&str>) -> Result<(), Fault> {
+    let is_api = matches!(route.access, Access::SignedIn | Access::Needs(_));
+    match query.and_then(|query| form_urlencoded::parse(query.as_bytes()).next()) {
+        Some((name, _)) if is_api && route.query.is_none() => {
+            let name = crate::base::text::cut(&name, 60);
+            let detail = format!("There is no parameter `{name}` here.");
+            Err(Fault::field(Place::Parameter(name.into()), "unknown_parameter", detail))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads the body within its size and time limits, after its content type was accepted.
 async fn read_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
     if route.body.is_some() {
@@ -317,13 +356,16 @@ async fn read_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<Byt
     if announced.is_some_and(|length| length > route.body_max) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_TIME_MAX, Limited::new(body, route.body_max).collect()).await {
+    match tokio::time::timeout(route.body_time, Limited::new(body, route.body_max).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(_broken)) => {
             Err(Fault::new(Kind::Malformed, "body_incomplete", "The body ended before it was complete."))
         }
-        Err(_elapsed) => Err(Fault::new(Kind::Malformed, "body_too_slow", "The body took longer than 20 s to arrive.")),
+        Err(_elapsed) => {
+            let detail = format!("The body took longer than {} ms to arrive.", route.body_time.as_millis());
+            Err(Fault::new(Kind::Malformed, "body_too_slow", detail))
+        }
     }
 }
 

@@ -121,6 +121,11 @@ impl Limiter {
         Self { limits, clock, windows: Mutex::new(HashMap::new()) }
     }
 
+    /// Requests per minute of a class.
+    pub const fn quota(&self, class: Class) -> u32 {
+        self.limits.of(class)
+    }
+
     /// Counts a request, or refuses it with the time after which one passes again.
     pub fn take(&self, class: Class, counted: Counted) -> Result<Left, Fault> {
         let quota = self.limits.of(class);

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Who may call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,9 @@ pub enum Access {
 
 /// Largest body of a route that does not say otherwise.
 pub const BODY_MAX: usize = 1024 * 1024;
+
+/// Longest time a body may take to arrive.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What a handler is to the table.
 pub type Handler = Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send>> + Send + Sync>;
@@ -59,6 +63,8 @@ pub struct Route {
     pub access: Access,
     /// Under which limit.
     pub class: Class,
+    /// Shapes of the parameters in the path.
+    pub path_shapes: Vec<(&'static str, SchemaOf)>,
     /// Shape of the query.
     pub query: Option<SchemaOf>,
     /// Shape of the JSON body.
@@ -67,6 +73,8 @@ pub struct Route {
     pub raw_body: bool,
     /// Largest body in bytes.
     pub body_max: usize,
+    /// Longest time the body may take to arrive.
+    pub body_time: Duration,
     /// Answers beside those that every operation has.
     pub outcomes: Vec<Outcome>,
     /// Kinds of refusal that this operation has of its own.
@@ -93,10 +101,12 @@ impl Route {
             summary: "",
             access,
             class,
+            path_shapes: Vec::new(),
             query: None,
             body: None,
             raw_body: false,
             body_max: BODY_MAX,
+            body_time: BODY_TIME_MAX,
             outcomes: Vec::new(),
             refusals: Vec::new(),
             handler: Arc::new(move |call| Box::pin(handler(call))),
@@ -159,6 +169,13 @@ impl Route {
     #[must_use]
     pub const fn limited_as(mut self, class: Class) -> Self {
         self.class = class;
+        self
+    }
+
+    /// The parameter `name` of the path has this shape.
+    #[must_use]
+    pub fn path<T: JsonSchema>(mut self, name: &'static str) -> Self {
+        self.path_shapes.push((name, |generator| generator.subschema_for::<T>()));
         self
     }
 

@@ -21,8 +21,6 @@ const CONNECTIONS_MAX: usize = 4096;
 const HEADERS_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest request line and headers.
 const HEADERS_MAX: usize = 64 * 1024;
-/// Most headers.
-const HEADER_COUNT_MAX: usize = 100;
 /// How long open requests have once the server stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -70,11 +68,11 @@ fn connect(
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
     });
+    // hyper takes 100 headers, which it then keeps on the stack; a number of one's own costs an allocation per request.
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIME_MAX)
         .max_buf_size(HEADERS_MAX)
-        .max_headers(HEADER_COUNT_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let watched = graceful.watch(connection);
     tokio::spawn(async move {

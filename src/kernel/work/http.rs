@@ -93,6 +93,7 @@ struct JobsQuery {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "JobState")]
 enum StateWire {
     Ready,
     Running,
@@ -160,14 +161,17 @@ pub fn routes(runner: &Arc<Runner>) -> Vec<Route> {
             .body::<RetryAllBody>()
             .answers::<Retried>(200, "How many."),
         Route::get("/api/v1/jobs/{id}", "job_get", read, move |call| get(Arc::clone(&get_runner), call))
+            .path::<JobId>("id")
             .summary("One job with its runs.")
             .answers::<JobDetail>(200, "The job."),
         Route::post("/api/v1/jobs/{id}/retry", "job_retry", write, move |call| retry(Arc::clone(&retry_runner), call))
+            .path::<JobId>("id")
             .summary("Gives a dead job a fresh budget of runs.")
             .answers::<Job>(200, "The job."),
         Route::post("/api/v1/jobs/{id}/discard", "job_discard", write, move |call| {
             discard(Arc::clone(&discard_runner), call)
         })
+        .path::<JobId>("id")
         .summary("Gives a job up.")
         .body::<DiscardBody>()
         .answers::<Job>(200, "The job."),

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 mod devtools;
 pub(crate) mod evidence;
 pub(crate) mod feeds;
+pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod machine;
 pub(crate) mod powercut;

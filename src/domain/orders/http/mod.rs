@@ -16,7 +16,7 @@ use crate::base::page::Page;
 use crate::domain::inventory::model::WhenShort;
 use crate::kernel::actor::Actor;
 use crate::kernel::permit::Permission;
-use crate::kernel::web::call::{Answer, Call, json, json_reply, page, page_number};
+use crate::kernel::web::call::{Answer, Call, PageQuery, json, json_reply, page, page_number, page_of_few};
 use crate::kernel::web::route::{Access, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,7 @@ struct SummaryWire {
 
 /// Who bought.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrderCustomer")]
 struct CustomerWire {
     /// Id.
     id: CustomerId,
@@ -100,6 +101,7 @@ struct OrderWire {
 
 /// Sums of an order.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrderTotals")]
 struct TotalsWire {
     /// Lines after discounts.
     subtotal: MoneyWire,
@@ -149,6 +151,7 @@ struct LineWire {
 
 /// Pieces from one warehouse.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Allocation")]
 struct AllocationWire {
     /// Where.
     warehouse_id: WarehouseId,
@@ -160,6 +163,7 @@ struct AllocationWire {
 
 /// A payment attempt.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Payment")]
 struct PaymentWire {
     /// Id.
     id: PaymentId,
@@ -175,6 +179,7 @@ struct PaymentWire {
 
 /// A step of an order's story.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TimelineStep")]
 struct StepWire {
     /// Position in the journal.
     seq: i64,
@@ -193,6 +198,7 @@ struct StepWire {
 
 /// Who did a step.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TimelineActor")]
 struct StepActor {
     /// `system`, `user`, `token`, `channel` or `operator`.
     kind: &'static str,
@@ -222,6 +228,7 @@ struct OrdersQuery {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "OrderStatus")]
 enum StatusWire {
     Open,
     Cancelled,
@@ -229,6 +236,7 @@ enum StatusWire {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "StockStatus")]
 enum StockWire {
     Reserved,
     Short,
@@ -249,10 +257,13 @@ pub fn routes() -> Vec<Route> {
             .body::<OrderBody>()
             .answers::<OrderWire>(201, "The order."),
         Route::get("/api/v1/orders/{id}", "order_get", read, get)
+            .path::<OrderId>("id")
             .summary("One order with its lines.")
             .answers::<OrderWire>(200, "The order."),
         Route::get("/api/v1/orders/{id}/timeline", "order_timeline", read, story)
+            .path::<OrderId>("id")
             .summary("What happened to an order, oldest first.")
+            .query::<PageQuery>()
             .answers::<Page<StepWire>>(200, "The steps."),
     ]
 }
@@ -373,6 +384,7 @@ async fn get(call: Call) -> Result<Answer, Fault> {
 
 async fn story(call: Call) -> Result<Answer, Fault> {
     let id: OrderId = call.id("id")?;
+    let query: PageQuery = call.query()?;
     let steps = queries::story(call.scope()?, id).await?;
     let wire = |step: Step| {
         let (kind, actor) = step.row.actor;
@@ -385,8 +397,7 @@ async fn story(call: Call) -> Result<Answer, Fault> {
             data: step.row.body.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
         }
     };
-    let data = steps.into_iter().map(wire).collect();
-    json(200, &Page { data, has_more: false, next_cursor: None })
+    json(200, &page_of_few(&query, steps)?.map(wire))
 }
 
 async fn place(call: Call) -> Result<Answer, Fault> {

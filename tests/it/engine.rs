@@ -142,47 +142,70 @@ async fn a_lost_transaction_acknowledges_nobody() {
     assert_chain(&scope).await;
 }
 
+/// A store whose disk does not answer, with commands that wait for it.
+struct Sick {
+    stuck: Stuck,
+    waiting: Vec<tokio::task::JoinHandle<Result<i64, Fault>>>,
+}
+
+impl Sick {
+    async fn fall(scope: &Scope) -> Self {
+        let stuck = Stuck::hold(scope).await;
+        let ask = |_| {
+            let scope = scope.clone();
+            tokio::spawn(async move { scope.write(&WRITE, |cx| note(cx, "y")).await })
+        };
+        let waiting = (0..4).map(ask).collect();
+        until_queued(scope, 4).await;
+        Self { stuck, waiting }
+    }
+
+    async fn recover(self) {
+        self.stuck.release().await;
+        for end in join_all(self.waiting).await {
+            end.unwrap().unwrap();
+        }
+    }
+}
+
+async fn timed(scope: &Scope, times: &mut Vec<Duration>) {
+    for _ in 0..3 {
+        let started = Instant::now();
+        scope.write(&WRITE, |cx| note(cx, "x")).await.unwrap();
+        times.push(started.elapsed());
+    }
+}
+
 /// SC9: one store on a stuck disk does not slow another one down.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_on_a_stuck_disk_does_not_slow_its_neighbour() {
     let machine = Machine::open(4);
     let (_one, sick) = machine.store("sick").await;
     let (_two, well) = machine.store("well").await;
-    let timed = async || {
-        let started = Instant::now();
-        well.write(&WRITE, |cx| note(cx, "x")).await.unwrap();
-        started.elapsed()
-    };
-    for _ in 0..20 {
-        timed().await;
-    }
-    // Pairs, so that whatever else this machine does falls on both sides alike.
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    for _ in 0..150 {
-        alone.push(timed().await);
-        let stuck = Stuck::hold(&sick).await;
-        let waiting: Vec<_> = (0..4)
-            .map(|_| {
-                let sick = sick.clone();
-                tokio::spawn(async move { sick.write(&WRITE, |cx| note(cx, "y")).await })
-            })
-            .collect();
-        until_queued(&sick, 4).await;
-        beside.push(timed().await);
-        stuck.release().await;
-        for end in join_all(waiting).await {
-            end.unwrap().unwrap();
-        }
-    }
-    let median = |times: &mut Vec<Duration>| {
+    timed(&well, &mut Vec::new()).await;
+    let median = |mut times: Vec<Duration>| {
         times.sort();
         times[times.len() / 2]
     };
-    let (alone, beside) = (median(&mut alone), median(&mut beside));
-    assert!(
-        beside <= alone.mul_f64(1.5) + Duration::from_micros(100),
-        "{beside:?} beside a stuck disk, {alone:?} alone"
-    );
+    let mut rounds = Vec::new();
+    // Both sides of a pair do the same and differ in the moment of measuring only. A machine that does other things too may spoil a round, but
+    // not four of them.
+    for _ in 0..4 {
+        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..50 {
+            Sick::fall(&sick).await.recover().await;
+            timed(&well, &mut alone).await;
+            let stuck = Sick::fall(&sick).await;
+            timed(&well, &mut beside).await;
+            stuck.recover().await;
+        }
+        let (alone, beside) = (median(alone), median(beside));
+        if beside <= alone.mul_f64(1.5) {
+            return;
+        }
+        rounds.push((alone, beside));
+    }
+    panic!("alone and beside a stuck disk: {rounds:?}");
 }
 
 /// SC9: a queue that is full is told, with the time to come back; what was queued is done.

@@ -203,7 +203,8 @@ async fn readiness(call: &Call, runner: &Runner, is_stopping: bool) -> Result<An
 /// A write that somebody would notice if it failed.
 async fn probe(call: &Call, file: &StoreFile) -> Result<(), DbError> {
     let now = call.shared.clock.now();
-    file.write(Lane::Interactive, move |batch| batch.atomic(|tx, _ledger| kernel_store::meta_put(tx, "probe", now))).await
+    file.write(Lane::Interactive, move |batch| batch.atomic(|tx, _ledger| kernel_store::meta_put(tx, "probe", now)))
+        .await
 }
 
 /// The OpenAPI document of a table.

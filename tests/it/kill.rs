@@ -88,17 +88,24 @@ pub(crate) async fn assert_google_agrees(google: &GoogleSandbox, store: &Store, 
     let http = store.http();
     for sku in skus {
         let levels = http.get(&format!("/api/v1/inventory/levels?q={sku}&limit=50")).await;
-        let main = levels.body["data"].as_array().unwrap().iter().find(|row| row["sku"] == **sku && row["warehouse_code"] == "MAIN");
+        let main = levels.body["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["sku"] == **sku && row["warehouse_code"] == "MAIN");
         let available = main.unwrap_or_else(|| panic!("no level of {sku}"))["available"].as_i64();
         let record = google.inventory(sku, "BONN-01").unwrap_or_else(|| panic!("Google was not told of {sku}"));
         assert_eq!(record.quantity, available, "{sku}: {record:?}");
         for pair in record.effects.windows(2) {
-            assert!(pair[0].quantity != pair[1].quantity || pair[0].availability != pair[1].availability, "{sku}: {pair:?}");
+            assert!(
+                pair[0].quantity != pair[1].quantity || pair[0].availability != pair[1].availability,
+                "{sku}: {pair:?}"
+            );
         }
     }
 }
 
-/// SC4, RV3: 200 rounds of kill -9 under mixed load, the queue's folder damaged in between.
+/// D3, D4: kill -9 under mixed load, at times a stop in order, at times while it starts; the queue's folder is damaged in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_keeps_what_it_acknowledged_and_does_nothing_twice() {
     let rounds = rounds("BODEGA_KILL_ROUNDS", 200, 1000);

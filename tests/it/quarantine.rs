@@ -31,7 +31,7 @@ async fn in_state(http: &Http, channel: &str, state: &str) -> usize {
     page.body["data"].as_array().unwrap().len()
 }
 
-/// RA4.2: a dead letter that is retried is worked on, not just called done.
+/// D2: a dead letter that is retried is worked on, not just called done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retried_dead_letter_takes_its_message_out_of_quarantine_and_works_on_it() {
     let (desk, log) = desk();
@@ -48,6 +48,9 @@ async fn a_retried_dead_letter_takes_its_message_out_of_quarantine_and_works_on_
         assert_eq!(answered.status, 200, "{path}: {answered:?}");
         let again = dead(&http).await;
         assert_eq!(again.len(), 1, "after {path} the same body is refused again: {again:?}");
-        assert_eq!((in_state(&http, &channel, "quarantined").await, in_state(&http, &channel, "received").await), (1, 0));
+        assert_eq!(
+            (in_state(&http, &channel, "quarantined").await, in_state(&http, &channel, "received").await),
+            (1, 0)
+        );
     }
 }

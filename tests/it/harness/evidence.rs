@@ -102,7 +102,8 @@ fn look(tx: &ReadTx<'_>, acks: &Acks) -> Result<Found, DbError> {
     for key in acks.refused.keys() {
         assert!(!orders.contains_key(key), "the refused order {key} stands");
     }
-    let orphans = "SELECT 1 FROM inventory_reservation r LEFT JOIN sales_order o ON o.id = r.owner_id WHERE o.id IS NULL";
+    let orphans =
+        "SELECT 1 FROM inventory_reservation r LEFT JOIN sales_order o ON o.id = r.owner_id WHERE o.id IS NULL";
     assert!(!tx.exists(orphans, [])?, "a reservation without an order");
     Ok(Found {
         journal: whole(tx),
@@ -111,7 +112,10 @@ fn look(tx: &ReadTx<'_>, acks: &Acks) -> Result<Found, DbError> {
         orders,
         movements,
         jobs: counted(tx, "SELECT state, count(*) FROM outbox GROUP BY state")?,
-        messages: counted(tx, "SELECT state || coalesce(': ' || reason, ''), count(*) FROM channel_message GROUP BY 1")?,
+        messages: counted(
+            tx,
+            "SELECT state || coalesce(': ' || reason, ''), count(*) FROM channel_message GROUP BY 1",
+        )?,
     })
 }
 

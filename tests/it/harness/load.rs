@@ -145,7 +145,8 @@ impl Load {
     /// The next order.
     pub(crate) fn order(&self) -> Op {
         let (number, item) = self.draw();
-        let line = json!({ "sku": item.article.sku, "quantity": 1, "unit_price": { "amount": "12.50", "currency": "EUR" } });
+        let line =
+            json!({ "sku": item.article.sku, "quantity": 1, "unit_price": { "amount": "12.50", "currency": "EUR" } });
         self.api(What::Order, number, "/api/v1/orders", json!({ "currency": "EUR", "lines": [line] }))
     }
 

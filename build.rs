@@ -144,7 +144,7 @@ fn write_table(out: &Path, dist: &Path) {
         .collect();
     names.sort();
     let mut table = String::from("/// Path, content type, SHA-256 in hex, the bytes, the same in gzip.\n");
-    table.push_str("pub static ASSETS: &[(&str, &str, &str, &[u8], &[u8])] = &[\n");
+    table.push_str("pub(super) static ASSETS: &[Packed] = &[\n");
     for name in &names {
         let raw = fs::read(dist.join(name)).expect("a file of the bundle can be read");
         // No name and no time in the header: the same source gives the same bytes.

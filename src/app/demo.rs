@@ -7,12 +7,13 @@ use crate::base::error::{Fault, Kind};
 use crate::base::id::{ChannelId, Entropy};
 use crate::domain::auth::service as auth;
 use crate::domain::catalog::demo::parse_demo;
-use crate::domain::channels::{service as channels, store as channels_store};
+use crate::domain::catalog::model::full_title;
+use crate::domain::channels::{queries, service as channels};
 use crate::infra::queue::Backend;
 use crate::integrations::google::GoogleEndpoints;
 use crate::integrations::google::sandbox::{GoogleSandbox, SandboxConfig as GoogleConfig};
 use crate::integrations::shopify::sandbox::{Article, SandboxConfig as ShopifyConfig, ShopifySandbox};
-use crate::kernel::permit::{Permission, Rights};
+use crate::kernel::permit::Rights;
 use crate::kernel::scope::Scope;
 use crate::kernel::web::limits::Limits;
 use std::net::SocketAddr;
@@ -207,7 +208,7 @@ async fn start_shopify(setup: &DemoSetup, secret: &str, target: &str) -> Result<
         let title = product.attributes.title.clone();
         product.variants.into_iter().map(move |variant| Article {
             sku: variant.sku,
-            title: variant.title.unwrap_or_else(|| title.clone()),
+            title: variant.title.map_or_else(|| title.clone(), |own| full_title(&title, &own)),
             price: variant.price.minor,
         })
     });
@@ -236,9 +237,9 @@ async fn prepare(app: &App, seed: u64, secret: String, feed: DemoFeed) -> Result
         let seeded = seed::fill(&scope, seed, &secret, feed).await?;
         return Ok((seeded, secret));
     }
-    let channels =
-        scope.read(Permission::ChannelRead, |tx| channels_store::channels_list(tx).map_err(Fault::from)).await?;
-    let channel = channels.into_iter().next().ok_or_else(|| cannot("the data folder")("it has no channel".into()))?;
+    let channels = queries::channels(&scope).await?;
+    let none = || cannot("the data folder")("it has no channel".to_owned());
+    let (channel, _) = channels.into_iter().next().ok_or_else(none)?;
     let secrets = channels::live_secrets(&channel, &tenant.key, shared.clock.now())?;
     let secret = secrets.into_iter().next().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let channel: ChannelId = channel.id;

@@ -41,10 +41,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long background work has to end once the process stops.
+/// How long background work has to end once the process stops. Requests drain meanwhile.
 const WORK_DRAIN: Duration = Duration::from_secs(5);
-/// How long writers have to come to rest after that.
-const WRITER_DRAIN: Duration = Duration::from_secs(3);
+/// How long the other tasks have after that.
+const TASK_DRAIN: Duration = Duration::from_secs(1);
+/// How long writers have to come to rest at last. All bounds together stay below ten seconds (CX4).
+const WRITER_DRAIN: Duration = Duration::from_secs(2);
 
 /// What an instance is made of.
 pub struct Setup {
@@ -76,6 +78,7 @@ pub struct App {
     stop: CancellationToken,
     tasks: TaskTracker,
     table: Vec<Route>,
+    boot: Boot,
     /// Held for as long as the instance lives: one process owns a data folder.
     _lock: File,
 }
@@ -91,7 +94,7 @@ impl App {
             may_create_key: setup.may_create_key,
         };
         let tenants = Tenants::open(&config, &setup.clock, &setup.entropy, &hub)?;
-        let boot = next_boot(&tenants).await?;
+        let Boot { number: boot, is_clean } = next_boot(&tenants).await?;
         let shared = Arc::new(Shared {
             tenants,
             clock: Arc::clone(&setup.clock),
@@ -132,7 +135,7 @@ impl App {
         // The hook counts against the gate's limits, and the gate is made from a table that holds the hook.
         drop(gate_slot.set(Arc::clone(&gate)));
         let router = routes::router(&gate, &table);
-        Ok(Self { shared, runner, router, stop, tasks, table, _lock: lock })
+        Ok(Self { shared, runner, router, stop, tasks, table, boot: Boot { number: boot, is_clean }, _lock: lock })
     }
 
     /// What all scopes share.
@@ -167,9 +170,9 @@ impl App {
 
     /// Starts background work: what an unclean stop left is put right first.
     pub fn start_work(&self) {
-        let runner = Arc::clone(&self.runner);
+        let (runner, is_clean) = (Arc::clone(&self.runner), self.boot.is_clean);
         self.tasks.spawn(async move {
-            if let Err(fault) = runner.recover().await {
+            if !is_clean && let Err(fault) = runner.recover().await {
                 tracing::error!(%fault, "jobs of the last run could not be put right");
             }
             runner.start();
@@ -180,7 +183,12 @@ impl App {
 
     /// Serves until the stop token is cancelled, then lets requests, jobs and writers finish. Gives whether all did.
     pub async fn serve(self, listener: TcpListener) -> bool {
-        let served = crate::kernel::web::server::serve(listener, self.router.clone(), self.stop.clone()).await;
+        let work = async {
+            self.stop.cancelled().await;
+            self.runner.stop(WORK_DRAIN).await
+        };
+        let requests = crate::kernel::web::server::serve(listener, self.router.clone(), self.stop.clone());
+        let (served, _) = tokio::join!(requests, work);
         self.close().await && served
     }
 
@@ -190,8 +198,11 @@ impl App {
         self.stop.cancel();
         let worked = self.runner.stop(WORK_DRAIN).await;
         self.tasks.close();
-        let idle = tokio::time::timeout(WORK_DRAIN, self.tasks.wait()).await.is_ok();
+        let idle = tokio::time::timeout(TASK_DRAIN, self.tasks.wait()).await.is_ok();
         let sealed = self.runner.queue().close().await;
+        if worked && let Err(error) = note_end(&self.shared.tenants, self.boot.number).await {
+            tracing::warn!(%error, "the end could not be noted; the next start looks for jobs that were left running");
+        }
         let shared = Arc::clone(&self.shared);
         let closed = tokio::task::spawn_blocking(move || shared.tenants.close(WRITER_DRAIN)).await.unwrap_or(false);
         tracing::info!(worked, idle, sealed, closed, "stopped");
@@ -204,17 +215,35 @@ fn channel_ports() -> Ports {
     Arc::new(BTreeMap::from([("shopify", shopify)]))
 }
 
-/// Counts the starts of this data folder: the epoch of leases (D3).
-async fn next_boot(tenants: &Tenants) -> Result<i64, Fault> {
+/// A start of a data folder.
+#[derive(Clone, Copy)]
+struct Boot {
+    /// Counts the starts: the epoch of leases (D3).
+    number: i64,
+    /// Whether the run before ended in order, so that no job was left running.
+    is_clean: bool,
+}
+
+async fn next_boot(tenants: &Tenants) -> Result<Boot, Fault> {
     let control = Arc::clone(tenants.control());
     let boot = control.write(Lane::Interactive, |batch| {
         batch.atomic(|tx, _ledger| {
-            let boot = kernel_store::meta_get::<i64>(tx, "boot")?.unwrap_or(0).saturating_add(1);
-            kernel_store::meta_put(tx, "boot", boot)?;
-            Ok::<_, DbError>(boot)
+            let before = kernel_store::meta_get::<i64>(tx, "boot")?.unwrap_or(0);
+            let ended = kernel_store::meta_get::<i64>(tx, "ended")?.unwrap_or(0);
+            let number = before.saturating_add(1);
+            kernel_store::meta_put(tx, "boot", number)?;
+            Ok::<_, DbError>(Boot { number, is_clean: ended == before })
         })
     });
     Ok(boot.await?)
+}
+
+/// Notes that this run ended in order.
+async fn note_end(tenants: &Tenants, boot: i64) -> Result<(), DbError> {
+    let control = Arc::clone(tenants.control());
+    control
+        .write(Lane::Interactive, move |batch| batch.atomic(|tx, _ledger| kernel_store::meta_put(tx, "ended", boot)))
+        .await
 }
 
 /// A request of the product's own, for what it does at start.

@@ -1,7 +1,7 @@
 //! The whole route table, and the routes of the service itself.
 
 use crate::base::error::{Fault, Kind};
-use crate::domain::channels::hook::{self, HookParts};
+use crate::domain::channels::hook::http::{self as hook, HookParts};
 use crate::domain::channels::service::Ports;
 use crate::domain::{audit, auth, catalog, channels, feeds, inventory, orders};
 use crate::infra::db::{DbError, Lane};

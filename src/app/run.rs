@@ -5,7 +5,7 @@ use super::{App, Setup};
 use crate::base::clock::{Clock, SystemClock, Timestamp};
 use crate::base::error::{Fault, Kind};
 use crate::base::id::Entropy;
-use crate::infra::config::{Config, LimitSettings};
+use crate::infra::config::{self, Config, LimitSettings};
 use crate::infra::db::{CONTROL, DbError, Role, TENANT, migrate_up, open_connection};
 use crate::infra::queue::Backend;
 use crate::infra::telemetry;
@@ -91,12 +91,11 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     /// A name that nobody can guess, in the system's folder for such things. Nothing is made yet.
-    #[expect(clippy::disallowed_methods, reason = "what is kept for nobody lies where such things lie")]
     fn named(purpose: &str, entropy: &dyn Entropy) -> Self {
         let mut name = [0; 8];
         entropy.fill(&mut name);
         let name = format!("bodega-{purpose}-{}", data_encoding::HEXLOWER.encode(&name));
-        Self(std::env::temp_dir().join(name))
+        Self(config::temporary_folder().join(name))
     }
 }
 
@@ -121,10 +120,7 @@ async fn run_demo(arguments: Demo) -> Result<bool, Fault> {
     let data = if let Some(folder) = arguments.data {
         folder
     } else {
-        let mut name = [0; 8];
-        entropy.fill(&mut name);
-        let name = format!("bodega-demo-{}", data_encoding::HEXLOWER.encode(&name));
-        temporary = TemporaryFolder(std::env::temp_dir().join(name));
+        temporary = TemporaryFolder::named("demo", &*entropy);
         temporary.0.clone()
     };
     let demo = demo::open(DemoSetup {
@@ -207,6 +203,10 @@ async fn run_serve(arguments: Serve) -> Result<bool, Fault> {
 
 /// Walks the chains of a stopped data folder. Fails when one is broken.
 fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
+    if !data.join("control.db").exists() {
+        let detail = format!("there is no store in {}: control.db is missing", data.display());
+        return Err(Fault::new(Kind::Missing, "no_store", detail));
+    }
     let _lock = super::folder::lock(data, data.join("demo").exists())?;
     let mut all_good = true;
     for (name, path, schema) in files_of(data)? {

@@ -155,6 +155,12 @@ where
     Ok(())
 }
 
+/// Where the system keeps what nobody needs for long.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

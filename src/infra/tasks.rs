@@ -70,6 +70,7 @@ mod tests {
     static ONE: Bounded = Bounded::new(1, Duration::from_millis(20));
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[expect(clippy::disallowed_methods, reason = "two callers at a time")]
     async fn one_more_than_the_bound_is_told_to_come_back() {
         let (go, wait) = mpsc::channel::<()>();
         let (began, has_begun) = tokio::sync::oneshot::channel();

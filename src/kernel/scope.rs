@@ -137,7 +137,7 @@ impl Scope {
     }
 
     fn span(&self, name: &'static str) -> tracing::Span {
-        tracing::info_span!("command", command = name, rid = %self.request.rid, tenant_id = %self.tenant.id)
+        tracing::debug_span!("command", command = name, rid = %self.request.rid, tenant_id = %self.tenant.id)
     }
 
     /// Reads on one snapshot.

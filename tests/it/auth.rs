@@ -58,7 +58,7 @@ impl Machine {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START));
         let as_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let hub = Arc::new(Hub::default());
         let config = TenantsConfig { folder: folder.path().to_owned(), open_max: 8, may_create_key: true };
         let tenants = Tenants::open(&config, &as_clock, &entropy, &hub).unwrap();

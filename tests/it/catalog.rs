@@ -59,7 +59,7 @@ impl Store {
     async fn open(rights: Rights) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(START));
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let hub = Arc::new(Hub::default());
         let config = TenantsConfig { folder: folder.path().to_owned(), open_max: 4, may_create_key: true };
         let tenants = Tenants::open(&config, &clock, &entropy, &hub).unwrap();

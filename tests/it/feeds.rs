@@ -82,7 +82,7 @@ async fn a_failing_push_keeps_to_its_schedule_and_becomes_a_dead_letter() {
         rig.until("the run failed", |rig| rig.job().attempts == failed).await;
         let due = rig.clock.now().plus(MINUTE * wait);
         assert_eq!((rig.job().state, rig.job().due), (JobState::Ready, due));
-        rig.advance(MINUTE * wait - SECOND).await;
+        rig.advance((MINUTE * wait).saturating_sub(SECOND)).await;
         assert_eq!(rig.job().attempts, failed);
         rig.advance(SECOND).await;
     }
@@ -180,7 +180,7 @@ async fn a_used_up_limit_parks_the_line_until_it_ends() {
     rig.until("parked for the day", |rig| rig.job().state == JobState::Waiting).await;
     let midday = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
     assert_eq!(rig.paused_until().await, Some(midday));
-    rig.advance(midday.since(rig.clock.now()) - SECOND).await;
+    rig.advance(midday.since(rig.clock.now()).saturating_sub(SECOND)).await;
     assert_eq!(rig.job().state, JobState::Waiting);
     rig.advance(SECOND).await;
     rig.until_done().await;

@@ -109,7 +109,6 @@ export interface Variant {
 export interface Product extends ProductSummary {
   description: string | null;
   variants: Variant[];
-  feed: { variant_id: Id; state: string; pushed_at: string | null; issue: string | null }[];
 }
 export interface Warehouse {
   id: Id;
@@ -257,7 +256,7 @@ export interface GoogleFaults {
   offline: boolean;
 }
 export interface Sandboxes {
-  google: { url: string; faults: GoogleFaults; records: { products: unknown[]; local_inventories: unknown[]; requests: unknown[] } };
+  google: { url: string; faults: GoogleFaults; records: { products: unknown[]; local_inventories: unknown[] } };
   shopify: Record<string, unknown>;
 }
 export interface LiveEvent {

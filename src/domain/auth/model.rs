@@ -145,7 +145,14 @@ mod tests {
         let text = show_token(id, SECRET);
         assert_eq!(text.len(), 4 + 26 + 1 + 43);
         assert_eq!(read_token(&text), Some((id, SECRET)));
-        for wrong in ["", "bdg_", "tok_x", &text[..text.len() - 1], &format!("{text}x"), &show_masked_token(id)] {
+        for wrong in [
+            "",
+            "bdg_",
+            "tok_x",
+            text.strip_suffix(|_: char| true).unwrap(),
+            &format!("{text}x"),
+            &show_masked_token(id),
+        ] {
             assert_eq!(read_token(wrong), None, "{wrong}");
         }
         assert_eq!(read_token("bdg_ääääääääääääääääääääääääää_x"), None);

@@ -214,7 +214,7 @@ mod tests {
     /// Sign-in takes the same time for an unknown e-mail address: the stand-in is a hash like any other, of the same cost.
     #[test]
     fn the_stand_in_hash_costs_what_a_real_one_costs_and_fits_nothing() {
-        let real = hash_password("correct horse", &SystemEntropy::default()).unwrap();
+        let real = hash_password("correct horse", &SystemEntropy).unwrap();
         let settings = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(settings(NO_PASSWORD), settings(&real));
         assert_eq!(NO_PASSWORD.len(), real.len());

@@ -1,8 +1,8 @@
 //! Channels, their inbox, quarantine and mappings over HTTP.
 
-use super::ChannelError;
+use super::model::{ChannelFigures, ChannelRow, MessageRow};
+use super::queries;
 use super::service::{self, NewChannel};
-use super::store::{self, ChannelRow, MessageRow};
 use crate::base::clock::Timestamp;
 use crate::base::error::{Fault, Place};
 use crate::base::id::{ChannelId, JobId, MessageId, OrderId, VariantId, WarehouseId};
@@ -262,10 +262,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-fn channel_wire(
-    row: &ChannelRow,
-    (received, last, quarantined, unmapped): (i64, Option<Timestamp>, i64, i64),
-) -> ChannelWire {
+fn channel_wire((row, figures): &(ChannelRow, ChannelFigures)) -> ChannelWire {
     ChannelWire {
         id: row.id,
         provider: row.provider.clone(),
@@ -273,37 +270,24 @@ fn channel_wire(
         external_shop: row.external_shop.clone(),
         state: if row.is_active { "active" } else { "disabled" },
         webhook_url: format!("/hooks/{}/{}", row.provider, row.id),
-        received,
-        last_received_at: last,
-        quarantined,
-        unmapped,
+        received: figures.received,
+        last_received_at: figures.last_received,
+        quarantined: figures.quarantined,
+        unmapped: figures.unmapped,
         signature_failures: row.signature_failures,
         last_signature_failure_at: row.signature_failed,
     }
 }
 
 async fn list(call: Call) -> Result<Answer, Fault> {
-    let data = call
-        .scope()?
-        .read(Permission::ChannelRead, |tx| {
-            let rows = store::channels_list(tx)?;
-            let wire = |row: &ChannelRow| Ok(channel_wire(row, store::channel_figures(tx, row.id)?));
-            rows.iter().map(wire).collect::<Result<Vec<_>, Fault>>()
-        })
-        .await?;
+    let rows = queries::channels(call.scope()?).await?;
+    let data: Vec<ChannelWire> = rows.iter().map(channel_wire).collect();
     json(200, &Page { data, has_more: false, next_cursor: None })
 }
 
 async fn get(call: Call) -> Result<Answer, Fault> {
     let id: ChannelId = call.id("id")?;
-    let found = call
-        .scope()?
-        .read(Permission::ChannelRead, |tx| match store::channel_get(tx, id)? {
-            Some(row) => Ok(Some(channel_wire(&row, store::channel_figures(tx, id)?))),
-            None => Ok(None),
-        })
-        .await?;
-    json(200, &found.ok_or(ChannelError::NoChannel)?)
+    json(200, &channel_wire(&queries::channel(call.scope()?, id).await?))
 }
 
 fn check_text(pointer: &str, text: &str, min: usize, max: usize) -> Result<(), Fault> {
@@ -332,8 +316,7 @@ async fn create(call: Call) -> Result<Answer, Fault> {
         NewChannel { provider, name: body.name, external_shop: body.external_shop, secret: body.secret, warehouses };
     let reply = call.scope()?.reply(&service::CREATE, move |cx| {
         let id = service::create_in(cx, &new)?;
-        let row = store::channel_get(cx.read(), id)?.ok_or(ChannelError::NoChannel)?;
-        json_reply(201, &channel_wire(&row, (0, None, 0, 0)))
+        json_reply(201, &channel_wire(&queries::channel_in(cx.read(), id)?))
     });
     reply.await.map(Answer::Reply)
 }
@@ -349,8 +332,7 @@ async fn rotate(call: Call) -> Result<Answer, Fault> {
     }
     let reply = call.scope()?.reply(&service::ROTATE, move |cx| {
         service::rotate_in(cx, id, &body.secret, overlap)?;
-        let row = store::channel_get(cx.read(), id)?.ok_or(ChannelError::NoChannel)?;
-        json_reply(200, &channel_wire(&row, store::channel_figures(cx.read(), id)?))
+        json_reply(200, &channel_wire(&queries::channel_in(cx.read(), id)?))
     });
     reply.await.map(Answer::Reply)
 }
@@ -385,29 +367,15 @@ async fn messages(call: &Call, query: &InboxQuery, state: Option<&str>) -> Resul
     let wanted = page(query.limit, query.cursor.as_deref())?;
     let before = page_number(&wanted)?.unwrap_or(i64::MAX);
     let limit = wanted.limit.saturating_add(1);
-    let rows = call
-        .scope()?
-        .read(Permission::ChannelRead, |tx| {
-            if store::channel_get(tx, channel)?.is_none() {
-                return Err(ChannelError::NoChannel.into());
-            }
-            Ok(store::messages_list(tx, channel, state, before, limit)?)
-        })
-        .await?;
+    let rows = queries::messages(call.scope()?, channel, state, before, limit).await?;
     json(200, &Page::cut(rows, wanted.limit, |row| row.seq.to_be_bytes().to_vec()).map(message_wire))
 }
 
 async fn message_get(call: Call) -> Result<Answer, Fault> {
     let channel: ChannelId = call.id("id")?;
     let id: MessageId = call.id("message_id")?;
-    let found = call
-        .scope()?
-        .read(Permission::ChannelRead, |tx| {
-            let Some(row) = store::message_get(tx, id)?.filter(|row| row.channel == channel) else { return Ok(None) };
-            Ok::<_, Fault>(store::message_content(tx, id)?.map(|content| (row, content)))
-        })
-        .await?;
-    let (row, (headers, body)) = found.ok_or_else(|| missing("message"))?;
+    let found = queries::message(call.scope()?, channel, id).await?;
+    let queries::Delivered { row, headers, body } = found.ok_or_else(|| missing("message"))?;
     let headers = serde_json::from_str(&headers).unwrap_or_default();
     let body = String::from_utf8_lossy(&body).into_owned();
     json(200, &MessageDetail { message: message_wire(row), headers, body })
@@ -446,15 +414,7 @@ async fn mappings(call: Call) -> Result<Answer, Fault> {
     };
     let is_mapped = query.state.map(|state| state == MappingState::Mapped);
     let limit = wanted.limit.saturating_add(1);
-    let rows = call
-        .scope()?
-        .read(Permission::ChannelRead, |tx| {
-            if store::channel_get(tx, channel)?.is_none() {
-                return Err(Fault::from(ChannelError::NoChannel));
-            }
-            Ok(store::mappings_list(tx, channel, is_mapped, &after, limit)?)
-        })
-        .await?;
+    let rows = queries::mappings(call.scope()?, channel, is_mapped, &after, limit).await?;
     let page = Page::cut(rows, wanted.limit, |row| row.external_sku.clone().into_bytes()).map(|row| MappingWire {
         id: row.external_sku.clone(),
         external_sku: row.external_sku,

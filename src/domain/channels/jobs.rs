@@ -1,11 +1,10 @@
 //! Intake: messages become orders.
 
 use super::port::IncomingEvent;
+use super::queries;
 use super::service::{self, INTAKE, INTAKE_JOB, IntakePayload, Ports};
-use super::store;
 use crate::base::error::{Fault, Kind};
 use crate::infra::queue::Lane;
-use crate::kernel::permit::Permission;
 use crate::kernel::work::handler::INTAKE_LADDER;
 use crate::kernel::work::{Handler, JobRun, Outcome, Policy, Running};
 use std::time::Duration;
@@ -47,16 +46,8 @@ impl Handler for Intake {
 impl Intake {
     async fn work(&self, run: &JobRun) -> Result<Outcome, Fault> {
         let id = run.payload::<IntakePayload>()?.message_id;
-        let found = run
-            .scope
-            .read(Permission::ChannelRead, |tx| {
-                let Some(message) = store::message_get(tx, id)? else { return Ok(None) };
-                let Some(channel) = store::channel_get(tx, message.channel)? else { return Ok(None) };
-                let content = store::message_content(tx, id)?;
-                Ok(content.map(|(_, body)| (message, channel.provider, body)))
-            })
-            .await?;
-        let Some((message, provider, body)) = found else { return Ok(Outcome::Done) };
+        let Some((delivered, provider)) = queries::for_intake(&run.scope, id).await? else { return Ok(Outcome::Done) };
+        let queries::Delivered { row: message, body, .. } = delivered;
         if message.state != "received" {
             return Ok(Outcome::Done);
         }

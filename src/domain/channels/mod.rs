@@ -21,6 +21,7 @@ pub mod http;
 pub mod jobs;
 pub mod model;
 pub mod port;
+pub mod queries;
 pub mod service;
 pub mod store;
 

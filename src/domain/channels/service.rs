@@ -1,9 +1,9 @@
 //! Commands on channels and their messages.
 
 use super::ChannelError;
-use super::model::reconcile_totals;
+use super::model::{ChannelRow, MessageRow, reconcile_totals};
 use super::port::{Address, ChannelPort, Envelope, IncomingLine, IncomingOrder, PaymentStatus as IncomingPayment};
-use super::store::{self, ChannelRow, MessageEnd, MessageInsert, MessageRow};
+use super::store::{self, MessageEnd, MessageInsert};
 use crate::base::error::Fault;
 use crate::base::id::{ChannelId, MessageId, OrderId, TypedId as _, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
@@ -13,7 +13,7 @@ use crate::domain::customers::model::NewCustomer;
 use crate::domain::customers::service as customers;
 use crate::domain::inventory::model::WhenShort;
 use crate::domain::orders::model::{NewLine, NewOrder, OrderOrigin, PaymentStatus, Totals};
-use crate::domain::orders::{service as orders, store as orders_store};
+use crate::domain::orders::service as orders;
 use crate::domain::payments::model::{AttemptState, NewAttempt};
 use crate::infra::vault::SealKey;
 use crate::kernel::command::{Command, Cx};
@@ -189,18 +189,18 @@ pub fn ignore_in(cx: &Cx<'_>, message: MessageId, reason: &str) -> Result<(), Fa
 /// Turns an order that a channel told into one of ours. One order per channel and external id; an older state than the known one is ignored.
 pub fn take_in(cx: &mut Cx<'_>, message: &MessageRow, incoming: &IncomingOrder) -> Result<(), Fault> {
     let channel = store::channel_get(cx.read(), message.channel)?.ok_or(ChannelError::NoChannel)?;
-    let known = orders_store::find_external(cx.read(), channel.id, &incoming.external_id)?;
+    let known = orders::find_external(cx.read(), channel.id, &incoming.external_id)?;
     let (state, reason, order) = match known {
         None if incoming.is_test => ("ignored", Some("A trial order: no goods leave for it."), None),
         None => ("done", None, Some(place(cx, &channel, incoming)?)),
-        Some((order, version, _)) if version.is_some_and(|version| incoming.version < version) => {
-            ("ignored", Some("A newer state of this order is known."), Some(order))
+        Some(known) if known.version.is_some_and(|version| incoming.version < version) => {
+            ("ignored", Some("A newer state of this order is known."), Some(known.id))
         }
-        Some((order, _, status)) if incoming.cancelled_at.is_some() && status == "open" => {
-            orders::cancel_in(cx, order, Some(incoming.version), "cancelled at the channel")?;
-            ("done", None, Some(order))
+        Some(known) if incoming.cancelled_at.is_some() && known.is_open => {
+            orders::cancel_in(cx, known.id, Some(incoming.version), "cancelled at the channel")?;
+            ("done", None, Some(known.id))
         }
-        Some((order, ..)) => ("ignored", Some("This order is known already."), Some(order)),
+        Some(known) => ("ignored", Some("This order is known already."), Some(known.id)),
     };
     let external_id = Some(incoming.external_id.as_str());
     let end = MessageEnd { id: message.id, state, reason, external_id, order };
@@ -263,14 +263,14 @@ fn place(cx: &mut Cx<'_>, channel: &ChannelRow, incoming: &IncomingOrder) -> Res
 
 /// A line with its variant: by the mapping made by hand, else by SKU. An unknown SKU goes on the list, and the rest of the order goes on.
 fn map_line(cx: &Cx<'_>, channel: ChannelId, line: &IncomingLine) -> Result<NewLine, Fault> {
-    let variant = match &line.sku {
+    let found = match &line.sku {
         None => None,
         Some(sku) => match store::mapping_find(cx.read(), channel, sku)? {
-            Some(variant) => Some(variant),
-            None => catalog::variant_by_sku(cx.read(), sku)?.map(|found| found.id),
+            Some(variant) => catalog::variant_get(cx.read(), variant)?,
+            None => catalog::variant_by_sku(cx.read(), sku)?,
         },
     };
-    if let (None, Some(sku)) = (variant, &line.sku) {
+    if let (None, Some(sku)) = (&found, &line.sku) {
         store::mapping_open(cx.tx(), channel, sku, &cut(&line.title, 500), cx.now())?;
     }
     let pieces = line.current_quantity;
@@ -289,7 +289,8 @@ fn map_line(cx: &Cx<'_>, channel: ChannelId, line: &IncomingLine) -> Result<NewL
     let total = gross.minus(discount).map_err(|error| Fault::broken(error.to_string()))?;
     Ok(NewLine {
         external_id: Some(line.external_id.clone()),
-        variant,
+        variant: found.as_ref().map(|found| found.id),
+        product: found.map(|found| found.product_id),
         sku: line.sku.clone(),
         title: cut(&line.title, 500),
         quantity,

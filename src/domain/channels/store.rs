@@ -1,34 +1,10 @@
 //! Every SQL text of the channel tables.
 
+use super::model::{ChannelFigures, ChannelRow, MappingRow, MessageRow};
 use crate::base::clock::Timestamp;
 use crate::base::id::{ChannelId, MessageId, OrderId, VariantId};
 use crate::infra::db::{DbError, ReadTx, WriteTx};
 use rusqlite::{Row, named_params};
-
-/// A channel as it is stored.
-#[derive(Clone, Debug)]
-pub struct ChannelRow {
-    /// Id.
-    pub id: ChannelId,
-    /// Which vendor.
-    pub provider: String,
-    /// Name for people.
-    pub name: String,
-    /// The shop at the vendor.
-    pub external_shop: String,
-    /// Whether it takes deliveries.
-    pub is_active: bool,
-    /// Sealed.
-    pub secret: Vec<u8>,
-    /// The secret before, sealed, and until when it counts.
-    pub secret_before: Option<(Vec<u8>, Timestamp)>,
-    /// JSON list of warehouse ids, asked first to last.
-    pub warehouses: String,
-    /// Deliveries that nobody signed.
-    pub signature_failures: i64,
-    /// The last of them.
-    pub signature_failed: Option<Timestamp>,
-}
 
 const CHANNEL: &str =
     "id, provider, name, external_shop, state, secret, secret_before, secret_before_until, warehouses,
@@ -137,33 +113,6 @@ pub fn message_find(
     )
 }
 
-/// A message without its body.
-#[derive(Clone, Debug)]
-pub struct MessageRow {
-    /// Position.
-    pub seq: i64,
-    /// Id.
-    pub id: MessageId,
-    /// From where.
-    pub channel: ChannelId,
-    /// What about.
-    pub topic: String,
-    /// The order's key at the channel, once it is read.
-    pub external_id: Option<String>,
-    /// `received`, `done`, `quarantined`, `ignored` or `discarded`.
-    pub state: String,
-    /// Times that it was worked on.
-    pub attempts: i64,
-    /// Why it is in quarantine, or was ignored.
-    pub reason: Option<String>,
-    /// The order that it became.
-    pub order: Option<OrderId>,
-    /// When it came.
-    pub received: Timestamp,
-    /// Bytes of the body.
-    pub size: i64,
-}
-
 const MESSAGE: &str =
     "seq, id, channel_id, topic, external_id, state, attempts, reason, order_id, received_ms, length(body)";
 
@@ -238,10 +187,10 @@ pub fn message_end(tx: &WriteTx<'_>, end: &MessageEnd<'_>, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Figures of a channel: messages, the last one, in quarantine, unmapped SKUs.
-pub fn channel_figures(tx: &ReadTx<'_>, channel: ChannelId) -> Result<(i64, Option<Timestamp>, i64, i64), DbError> {
-    let received: i64 = tx.value("SELECT count(*) FROM channel_message WHERE channel_id = ?1", [channel])?;
-    let last = tx.one(
+/// Figures of a channel.
+pub fn channel_figures(tx: &ReadTx<'_>, channel: ChannelId) -> Result<ChannelFigures, DbError> {
+    let received = tx.value("SELECT count(*) FROM channel_message WHERE channel_id = ?1", [channel])?;
+    let last_received = tx.one(
         "SELECT received_ms FROM channel_message WHERE channel_id = ?1 ORDER BY seq DESC LIMIT 1",
         [channel],
         |row| row.get(0),
@@ -250,7 +199,7 @@ pub fn channel_figures(tx: &ReadTx<'_>, channel: ChannelId) -> Result<(i64, Opti
         tx.value("SELECT count(*) FROM channel_message WHERE channel_id = ?1 AND state = 'quarantined'", [channel])?;
     let unmapped =
         tx.value("SELECT count(*) FROM channel_mapping WHERE channel_id = ?1 AND variant_id IS NULL", [channel])?;
-    Ok((received, last, quarantined, unmapped))
+    Ok(ChannelFigures { received, last_received, quarantined, unmapped })
 }
 
 // --- mappings
@@ -296,23 +245,6 @@ pub fn mapping_set(
         (channel, sku, variant, now),
     )?;
     Ok(())
-}
-
-/// A SKU on the list.
-#[derive(Clone, Debug)]
-pub struct MappingRow {
-    /// As the channel writes it.
-    pub external_sku: String,
-    /// What it was sold as.
-    pub title: String,
-    /// Lines that wait.
-    pub lines: i64,
-    /// What it means.
-    pub variant: Option<VariantId>,
-    /// Its SKU here.
-    pub sku: Option<String>,
-    /// When it came first.
-    pub first_seen: Timestamp,
 }
 
 /// SKUs of a channel, in their order.

@@ -1,8 +1,8 @@
 //! Stock over HTTP.
 
-use super::model::{Adjustment, LOW_STOCK, Movement, MovementKind, Warehouse};
+use super::model::{Adjustment, LOW_STOCK, LevelFilter, LevelRow, Movement, MovementKind, Warehouse};
+use super::queries;
 use super::service::{self, NewWarehouse};
-use super::store::{self, LevelFilter};
 use crate::base::clock::Timestamp;
 use crate::base::error::{Fault, FieldFault, Place};
 use crate::base::id::{MovementId, OrderId, ProductId, ReservationId, VariantId, WarehouseId};
@@ -271,7 +271,7 @@ fn warehouse_wire(row: Warehouse) -> WarehouseWire {
 }
 
 async fn warehouses_list(call: Call) -> Result<Answer, Fault> {
-    let rows = call.scope()?.read(Permission::InventoryRead, |tx| store::warehouses(tx).map_err(Fault::from)).await?;
+    let rows = queries::warehouses(call.scope()?).await?;
     let data = rows.into_iter().map(warehouse_wire).collect();
     json(200, &Page { data, has_more: false, next_cursor: None })
 }
@@ -330,11 +330,8 @@ async fn levels_list(call: Call) -> Result<Answer, Fault> {
         after: level_cursor(&wanted)?,
     };
     let limit = wanted.limit.saturating_add(1);
-    let rows = call
-        .scope()?
-        .read(Permission::InventoryRead, |tx| store::levels_list(tx, &filter, limit).map_err(Fault::from))
-        .await?;
-    let key = |row: &store::LevelRow| {
+    let rows = queries::levels(call.scope()?, &filter, limit).await?;
+    let key = |row: &LevelRow| {
         let mut key = row.seq.to_be_bytes().to_vec();
         key.extend_from_slice(&crate::base::id::TypedId::bytes(row.warehouse));
         key
@@ -390,12 +387,7 @@ async fn movements_list(call: Call) -> Result<Answer, Fault> {
     let wanted = page(query.limit, query.cursor.as_deref())?;
     let before = page_number(&wanted)?.unwrap_or(i64::MAX);
     let limit = wanted.limit.saturating_add(1);
-    let rows = call
-        .scope()?
-        .read(Permission::InventoryRead, |tx| {
-            store::movements_list(tx, query.variant_id, query.warehouse_id, before, limit).map_err(Fault::from)
-        })
-        .await?;
+    let rows = queries::movements(call.scope()?, query.variant_id, query.warehouse_id, before, limit).await?;
     let page = Page::cut(rows, wanted.limit, |(row, ..)| row.seq.to_be_bytes().to_vec())
         .map(|(row, sku, code)| movement_wire(row, sku, code));
     json(200, &page)
@@ -406,12 +398,7 @@ async fn reservations_list(call: Call) -> Result<Answer, Fault> {
     let wanted = page(query.limit, query.cursor.as_deref())?;
     let before = page_number(&wanted)?.unwrap_or(i64::MAX);
     let limit = wanted.limit.saturating_add(1);
-    let rows = call
-        .scope()?
-        .read(Permission::InventoryRead, |tx| {
-            store::reservations_list(tx, query.variant_id, query.order_id, before, limit).map_err(Fault::from)
-        })
-        .await?;
+    let rows = queries::reservations(call.scope()?, query.variant_id, query.order_id, before, limit).await?;
     let page = Page::cut(rows, wanted.limit, |row| row.seq.to_be_bytes().to_vec()).map(|row| ReservationWire {
         id: row.id,
         variant_id: row.variant,
@@ -447,10 +434,8 @@ async fn adjust(call: Call) -> Result<Answer, Fault> {
     };
     let reply = call.scope()?.reply(&service::ADJUST, move |cx| {
         let movement = service::adjust_in(cx, &adjustment)?;
-        let sku = store::sku_of(cx.read(), movement.variant)?.unwrap_or_default();
-        let warehouses = store::warehouses(cx.read())?;
-        let code = warehouses.into_iter().find(|row| row.id == movement.warehouse).map(|row| row.code);
-        json_reply(201, &movement_wire(movement, sku, code.unwrap_or_default()))
+        let (sku, code) = queries::names_of(cx.read(), &movement)?;
+        json_reply(201, &movement_wire(movement, sku, code))
     });
     reply.await.map(Answer::Reply)
 }

@@ -18,6 +18,7 @@
 pub mod http;
 pub mod jobs;
 pub mod model;
+pub mod queries;
 pub mod service;
 pub mod store;
 

@@ -1,7 +1,7 @@
 //! Stock without a database: kinds of movements, and which warehouse serves a line.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{Id, LineId, MovementId, VariantId, WarehouseId};
+use crate::base::id::{Id, LineId, MovementId, OrderId, ProductId, ReservationId, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
 
 /// A level at or below this many available pieces is low.
@@ -232,6 +232,94 @@ pub struct Shortfall {
     pub line: LineId,
     /// What is missing still.
     pub missing: Quantity,
+}
+
+/// Which levels a list shows.
+#[derive(Debug, Default, Clone)]
+pub struct LevelFilter {
+    /// Part of SKU, barcode or title.
+    pub q: Option<String>,
+    /// Only there.
+    pub warehouse: Option<WarehouseId>,
+    /// Only of it.
+    pub variant: Option<VariantId>,
+    /// Only levels with nothing available.
+    pub is_out: bool,
+    /// Only levels with at most this many available, but some.
+    pub low: Option<i64>,
+    /// Only variants that somebody waits for.
+    pub is_short: bool,
+    /// Only after this variant's position and warehouse.
+    pub after: Option<(i64, WarehouseId)>,
+}
+
+/// A level with what it is of.
+#[derive(Debug, Clone)]
+pub struct LevelRow {
+    /// Position of the variant.
+    pub seq: i64,
+    /// Of what.
+    pub variant: VariantId,
+    /// Of which product.
+    pub product: ProductId,
+    /// SKU.
+    pub sku: String,
+    /// Title of product and variant.
+    pub title: String,
+    /// Where.
+    pub warehouse: WarehouseId,
+    /// Its code.
+    pub warehouse_code: String,
+    /// Pieces that lie there.
+    pub on_hand: i64,
+    /// Pieces of them that are promised.
+    pub reserved: i64,
+    /// Pieces of the variant that are missing, in all warehouses.
+    pub short: i64,
+    /// Last change.
+    pub updated: Timestamp,
+}
+
+/// A reservation with what it is of.
+#[derive(Debug, Clone)]
+pub struct ReservationRow {
+    /// Position.
+    pub seq: i64,
+    /// Id.
+    pub id: ReservationId,
+    /// Whose.
+    pub owner: OrderId,
+    /// Of what.
+    pub variant: VariantId,
+    /// SKU.
+    pub sku: String,
+    /// Where.
+    pub warehouse: WarehouseId,
+    /// Its code.
+    pub warehouse_code: String,
+    /// How many.
+    pub quantity: i64,
+    /// Stored name of the state.
+    pub state: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A level that is not what its movements and reservations say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drift {
+    /// Of what.
+    pub variant: VariantId,
+    /// Where.
+    pub warehouse: WarehouseId,
+    /// Pieces that lie there, as the level says.
+    pub on_hand: i64,
+    /// Sum of the movements.
+    pub moved: i64,
+    /// Pieces that are promised, as the level says.
+    pub reserved: i64,
+    /// Sum of the open reservations.
+    pub promised: i64,
 }
 
 #[cfg(test)]

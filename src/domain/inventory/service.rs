@@ -139,7 +139,7 @@ fn write_movement(cx: &Cx<'_>, adjustment: &Adjustment, on_hand_after: i64) -> R
         on_hand_after,
         reason: &adjustment.reason,
         note: &adjustment.note,
-        actor: cx.actor(),
+        actor: (cx.actor().kind_number(), cx.actor().id_bytes()),
         at: cx.now(),
     };
     let seq = store::movement_insert(cx.tx(), &row)?;

@@ -1,12 +1,14 @@
 //! Every SQL text of the stock tables.
 
-use super::model::{Allocation, Level, Movement, Pick, ReservationState, Shortfall, Warehouse};
+use super::model::{
+    Allocation, Drift, Level, LevelFilter, LevelRow, Movement, Pick, ReservationRow, ReservationState, Shortfall,
+    Warehouse,
+};
 use crate::base::clock::Timestamp;
 use crate::base::id::{Id, LineId, MovementId, OrderId, ReservationId, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
 use crate::base::text::like_pattern;
 use crate::infra::db::{DbError, ReadTx, WriteTx};
-use crate::kernel::actor::Actor;
 use rusqlite::{Row, named_params};
 
 // --- warehouses
@@ -132,8 +134,8 @@ pub struct MovementInsert<'a> {
     pub reason: &'a str,
     /// Anything else.
     pub note: &'a str,
-    /// Who.
-    pub actor: Actor,
+    /// Stored kind and id of who did it.
+    pub actor: (u8, [u8; 16]),
     /// When.
     pub at: Timestamp,
 }
@@ -153,8 +155,8 @@ pub fn movement_insert(tx: &WriteTx<'_>, row: &MovementInsert<'_>) -> Result<i64
             row.on_hand_after,
             row.reason,
             row.note,
-            row.actor.kind_number(),
-            row.actor.id_bytes(),
+            row.actor.0,
+            row.actor.1,
             row.at
         ],
     )
@@ -309,52 +311,6 @@ pub fn is_short(tx: &ReadTx<'_>, variant: VariantId) -> Result<bool, DbError> {
 
 // --- lists
 
-/// Which levels a list shows.
-#[derive(Debug, Default, Clone)]
-pub struct LevelFilter {
-    /// Part of SKU, barcode or title.
-    pub q: Option<String>,
-    /// Only there.
-    pub warehouse: Option<WarehouseId>,
-    /// Only of it.
-    pub variant: Option<VariantId>,
-    /// Only levels with nothing available.
-    pub is_out: bool,
-    /// Only levels with at most this many available, but some.
-    pub low: Option<i64>,
-    /// Only variants that somebody waits for.
-    pub is_short: bool,
-    /// Only after this variant's position and warehouse.
-    pub after: Option<(i64, WarehouseId)>,
-}
-
-/// A level with what it is of.
-#[derive(Debug, Clone)]
-pub struct LevelRow {
-    /// Position of the variant.
-    pub seq: i64,
-    /// Of what.
-    pub variant: VariantId,
-    /// Of which product.
-    pub product: crate::base::id::ProductId,
-    /// SKU.
-    pub sku: String,
-    /// Title of product and variant.
-    pub title: String,
-    /// Where.
-    pub warehouse: WarehouseId,
-    /// Its code.
-    pub warehouse_code: String,
-    /// Pieces that lie there.
-    pub on_hand: i64,
-    /// Pieces of them that are promised.
-    pub reserved: i64,
-    /// Pieces of the variant that are missing, in all warehouses.
-    pub short: i64,
-    /// Last change.
-    pub updated: Timestamp,
-}
-
 /// Levels in the order of the catalog.
 pub fn levels_list(tx: &ReadTx<'_>, filter: &LevelFilter, limit: u32) -> Result<Vec<LevelRow>, DbError> {
     let pattern = filter.q.as_deref().map(like_pattern);
@@ -443,31 +399,6 @@ fn movement(row: &Row<'_>) -> rusqlite::Result<Movement> {
     })
 }
 
-/// A reservation with what it is of.
-#[derive(Debug, Clone)]
-pub struct ReservationRow {
-    /// Position.
-    pub seq: i64,
-    /// Id.
-    pub id: ReservationId,
-    /// Whose.
-    pub owner: OrderId,
-    /// Of what.
-    pub variant: VariantId,
-    /// SKU.
-    pub sku: String,
-    /// Where.
-    pub warehouse: WarehouseId,
-    /// Its code.
-    pub warehouse_code: String,
-    /// How many.
-    pub quantity: i64,
-    /// Stored name of the state.
-    pub state: String,
-    /// When it was made.
-    pub created: Timestamp,
-}
-
 /// Reservations, newest first.
 pub fn reservations_list(
     tx: &ReadTx<'_>,
@@ -504,23 +435,6 @@ pub fn reservations_list(
 /// The SKU of a variant, if there is such a variant.
 pub fn sku_of(tx: &ReadTx<'_>, variant: VariantId) -> Result<Option<String>, DbError> {
     tx.one("SELECT sku FROM v_catalog_variant WHERE variant_id = ?1", [variant], |row| row.get(0))
-}
-
-/// A level that is not what its movements and reservations say.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Drift {
-    /// Of what.
-    pub variant: VariantId,
-    /// Where.
-    pub warehouse: WarehouseId,
-    /// Pieces that lie there, as the level says.
-    pub on_hand: i64,
-    /// Sum of the movements.
-    pub moved: i64,
-    /// Pieces that are promised, as the level says.
-    pub reserved: i64,
-    /// Sum of the open reservations.
-    pub promised: i64,
 }
 
 /// Levels that differ from their movements or reservations (SC5).

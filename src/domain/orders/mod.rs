@@ -15,6 +15,8 @@
 
 pub mod http;
 pub mod model;
+pub mod own;
+pub mod queries;
 pub mod service;
 pub mod store;
 pub mod timeline;

@@ -1,9 +1,11 @@
 //! What an order is, without a database.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ChannelId, CustomerId, LineId, OrderId, VariantId, WarehouseId};
+use crate::base::id::{ChannelId, CustomerId, LineId, OrderId, ProductId, VariantId, WarehouseId};
 use crate::base::money::{Currency, Money, MoneyError};
 use crate::base::quantity::Quantity;
+use crate::domain::customers::model::NewCustomer;
+use crate::domain::payments::model::Attempt;
 
 /// Lines that one order may have: with its reservations well below the rows that one command may touch (D7).
 pub const LINES_MAX: usize = 200;
@@ -64,6 +66,8 @@ pub struct NewLine {
     pub external_id: Option<String>,
     /// What is sold; none when its SKU is not known here.
     pub variant: Option<VariantId>,
+    /// Of which product.
+    pub product: Option<ProductId>,
     /// SKU as it was sold.
     pub sku: Option<String>,
     /// As the shopper saw it.
@@ -225,4 +229,95 @@ pub struct OrderLine {
     pub tax: Money,
     /// Price less discount.
     pub total: Money,
+}
+
+/// An order that a channel has told of before.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// The channel's version of it.
+    pub version: Option<Timestamp>,
+    /// Whether it is not cancelled.
+    pub is_open: bool,
+}
+
+/// Which orders a list shows.
+#[derive(Debug, Default, Clone)]
+pub struct OrderFilter {
+    /// Number, external number, customer's name or e-mail.
+    pub q: Option<String>,
+    /// Stored name.
+    pub status: Option<String>,
+    /// `reserved`, `short` or `unmapped`.
+    pub stock: Option<String>,
+    /// Sold there.
+    pub channel: Option<ChannelId>,
+    /// Only those whose sums somebody must look at.
+    pub is_flagged: bool,
+    /// Only before this number.
+    pub before: Option<i64>,
+}
+
+/// Pieces of a line that one warehouse gives.
+#[derive(Clone, Debug)]
+pub struct LineAllocation {
+    /// Where.
+    pub warehouse: WarehouseId,
+    /// Its code.
+    pub code: String,
+    /// Pieces.
+    pub quantity: i64,
+}
+
+/// A line with its stock.
+#[derive(Clone, Debug)]
+pub struct WholeLine {
+    /// The line.
+    pub line: OrderLine,
+    /// Of which product, if the variant is known.
+    pub product: Option<ProductId>,
+    /// From where.
+    pub allocations: Vec<LineAllocation>,
+    /// Pieces that are not there.
+    pub short: i64,
+}
+
+/// An order as its page shows it.
+#[derive(Clone, Debug)]
+pub struct WholeOrder {
+    /// What a list shows.
+    pub summary: OrderSummary,
+    /// Its lines.
+    pub lines: Vec<WholeLine>,
+    /// Its payment attempts.
+    pub payments: Vec<Attempt>,
+}
+
+/// A line of an order of the store's own, before what it names was looked up.
+#[derive(Clone, Debug)]
+pub struct OwnLine {
+    /// What, by id.
+    pub variant: Option<VariantId>,
+    /// What, by SKU, when there is no id.
+    pub sku: Option<String>,
+    /// At least one.
+    pub quantity: Quantity,
+    /// Of one piece, tax included.
+    pub unit_price: Money,
+}
+
+/// An order of the store's own, before what it names was looked up.
+#[derive(Clone, Debug)]
+pub struct OwnOrder {
+    /// Of all amounts.
+    pub currency: Currency,
+    /// 1 to [`LINES_MAX`].
+    pub lines: Vec<OwnLine>,
+    /// Who buys.
+    pub customer: Option<NewCustomer>,
+    /// The shopper's words.
+    pub note: String,
+    /// The caller's key of the order.
+    pub external_id: Option<String>,
 }

@@ -1,16 +1,17 @@
 //! Commands on orders.
 
 use super::OrderError;
-use super::model::{NewLine, NewOrder};
+use super::model::{KnownOrder, NewLine, NewOrder};
 use super::store::{self, Counters};
 use crate::base::clock::Timestamp;
 use crate::base::error::Fault;
-use crate::base::id::{ChannelId, LineId, OrderId, VariantId, WarehouseId};
+use crate::base::id::{ChannelId, LineId, OrderId, PaymentId, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
 use crate::domain::inventory::model::{Allocation, Demand, WhenShort};
 use crate::domain::inventory::service as inventory;
 use crate::domain::payments::model::NewAttempt;
 use crate::domain::payments::service as payments;
+use crate::infra::db::ReadTx;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
 use crate::kernel::permit::Permission;
@@ -26,8 +27,12 @@ pub struct Placed {
     pub id: OrderId,
     /// Its number.
     pub number: i64,
+    /// Its lines, in their order.
+    pub lines: Vec<LineId>,
     /// What its lines got.
     pub allocations: Vec<Allocation>,
+    /// Its payment attempt.
+    pub payment: Option<PaymentId>,
     /// Pieces that are not there.
     pub short: i64,
 }
@@ -57,6 +62,11 @@ struct AfterLine<'a> {
     mapped: bool,
 }
 
+/// The order that a channel knows under its key, if it has told of it before.
+pub fn find_external(tx: &ReadTx<'_>, channel: ChannelId, external_id: &str) -> Result<Option<KnownOrder>, Fault> {
+    Ok(store::find_external(tx, channel, external_id)?)
+}
+
 /// Places an order: order, lines, reservations, payment attempt and facts, all or nothing (SC1).
 pub fn place_in(
     cx: &mut Cx<'_>,
@@ -81,15 +91,13 @@ pub fn place_in(
         store::line_insert(cx.tx(), id, *line_id, position, line)?;
     }
     cx.record(Fact::new("order.created", Entity::Order, id, &created(number, new))?)?;
-    if let Some(attempt) = attempt {
-        payments::record_in(cx, id, attempt)?;
-    }
+    let payment = attempt.map(|attempt| payments::record_in(cx, id, attempt)).transpose()?;
     let allocations = inventory::reserve_in(cx, id.into(), &demands, &new.origin.warehouses, when_short)?;
     let short: i64 = allocations.iter().map(|allocation| allocation.short.get()).sum();
     if short > 0 {
         store::order_refresh_short(cx.tx(), id, cx.now())?;
     }
-    Ok(Placed { id, number, allocations, short })
+    Ok(Placed { id, number, lines: ids, allocations, payment, short })
 }
 
 fn demand(id: LineId, line: &NewLine) -> Option<Demand> {

@@ -1,6 +1,6 @@
 //! Every SQL text of the order tables.
 
-use super::model::{NewLine, NewOrder, OrderLine, OrderSummary, Totals};
+use super::model::{KnownOrder, NewLine, NewOrder, OrderFilter, OrderLine, OrderSummary, Totals};
 use crate::base::clock::Timestamp;
 use crate::base::id::{ChannelId, LineId, OrderId, VariantId, WarehouseId};
 use crate::base::money::{Currency, Money};
@@ -73,16 +73,12 @@ pub fn line_insert(tx: &WriteTx<'_>, order: OrderId, id: LineId, position: i64, 
     Ok(())
 }
 
-/// The order of a channel's key: id, version, status.
-pub fn find_external(
-    tx: &ReadTx<'_>,
-    channel: ChannelId,
-    external_id: &str,
-) -> Result<Option<(OrderId, Option<Timestamp>, String)>, DbError> {
+/// The order of a channel's key.
+pub fn find_external(tx: &ReadTx<'_>, channel: ChannelId, external_id: &str) -> Result<Option<KnownOrder>, DbError> {
     tx.one(
         "SELECT id, external_version, status FROM sales_order WHERE channel_id = ?1 AND external_id = ?2",
         (channel, external_id),
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok(KnownOrder { id: row.get(0)?, version: row.get(1)?, is_open: row.get::<_, String>(2)? == "open" }),
     )
 }
 
@@ -142,23 +138,6 @@ pub fn line_map(tx: &WriteTx<'_>, line: LineId, order: OrderId, variant: Variant
         [order],
     )?;
     Ok(())
-}
-
-/// Which orders a list shows.
-#[derive(Debug, Default, Clone)]
-pub struct OrderFilter {
-    /// Number, external number, customer's name or e-mail.
-    pub q: Option<String>,
-    /// Stored name.
-    pub status: Option<String>,
-    /// `reserved`, `short` or `unmapped`.
-    pub stock: Option<String>,
-    /// Sold there.
-    pub channel: Option<ChannelId>,
-    /// Only those whose sums somebody must look at.
-    pub is_flagged: bool,
-    /// Only before this number.
-    pub before: Option<i64>,
 }
 
 const COLUMNS: &str = "o.seq, o.id, o.channel_id, o.external_id, o.external_number, o.customer_id, c.email, c.name,

@@ -49,6 +49,9 @@ pub enum DbError {
     /// Another command of the same batch lost the transaction; nothing of this one stands.
     #[error("The write was rolled back together with its batch. Try again.")]
     Lost,
+    /// A read ran into its time limit.
+    #[error("This read takes too long. Ask for less: a narrower filter, a smaller page.")]
+    TooSlow,
     /// A command panicked. Its savepoint was rolled back.
     #[error("a command panicked: {0}")]
     Panicked(String),
@@ -77,6 +80,7 @@ impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
+            Some(rusqlite::ErrorCode::OperationInterrupted) => Self::TooSlow,
             _ => Self::Sqlite(error),
         }
     }
@@ -96,7 +100,7 @@ impl DbError {
 impl Problem for DbError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Overloaded | Self::Reopening | Self::Lost => Kind::Unavailable,
+            Self::Overloaded | Self::Reopening | Self::Lost | Self::TooSlow => Kind::Unavailable,
             Self::DiskFull => Kind::DiskFull,
             Self::UnknownOutcome => Kind::UnknownOutcome,
             Self::Panicked(_) | Self::WrongFile(_) | Self::BadRow { .. } | Self::Sqlite(_) | Self::Io(_) => {
@@ -110,6 +114,7 @@ impl Problem for DbError {
             Self::Overloaded => "store_busy",
             Self::Reopening | Self::Lost => "try_again",
             Self::DiskFull => "disk_full",
+            Self::TooSlow => "read_too_slow",
             Self::UnknownOutcome => "outcome_unknown",
             Self::Panicked(_) | Self::WrongFile(_) | Self::BadRow { .. } | Self::Sqlite(_) | Self::Io(_) => {
                 "internal_error"
@@ -120,7 +125,7 @@ impl Problem for DbError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Overloaded | Self::Reopening | Self::Lost | Self::UnknownOutcome => Some(Duration::from_secs(1)),
-            Self::DiskFull => Some(Duration::from_secs(30)),
+            Self::DiskFull | Self::TooSlow => Some(Duration::from_secs(30)),
             Self::Panicked(_) | Self::WrongFile(_) | Self::BadRow { .. } | Self::Sqlite(_) | Self::Io(_) => None,
         }
     }

@@ -1,5 +1,12 @@
 //! The way out, tried against real sockets: a scripted server answers each connection with bytes of our choosing.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::let_underscore_must_use,
+    let_underscore_drop,
+    reason = "the scripted server runs beside the test, and its peers go when they like"
+)]
+
 use super::*;
 use crate::base::clock::{ManualClock, SystemClock};
 use std::net::SocketAddr;

@@ -373,7 +373,7 @@ fn record(route: &Route, response: &Response, elapsed: Duration, meta: &RequestM
             rid = %meta.rid, trace_id = %meta.trace, tenant_id = %tenant.id, op = route.name, status, us, "request"
         );
     } else {
-        tracing::info!(rid = %meta.rid, trace_id = %meta.trace, op = route.name, status, us, "request")
+        tracing::info!(rid = %meta.rid, trace_id = %meta.trace, op = route.name, status, us, "request");
     }
 }
 

@@ -24,7 +24,7 @@ const HEADERS_MAX: usize = 64 * 1024;
 /// Most headers.
 const HEADER_COUNT_MAX: usize = 100;
 /// How long open requests have once the server stops.
-const DRAIN_MAX: Duration = Duration::from_secs(6);
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Serves until `stop`, then lets open requests finish. Gives whether all did.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> bool {

@@ -1,5 +1,11 @@
 //! What the embedded pages promise: sizes, headers, and that nothing is named that is not there.
 
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::get_unwrap,
+    reason = "the names are our own, and what is not there fails the test"
+)]
+
 use super::*;
 
 #[cfg(not(feature = "ui"))]

@@ -90,7 +90,7 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let manual = Arc::new(ManualClock::at(Timestamp::parse(START).unwrap()));
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let hub = Arc::new(Hub::default());
         let config = TenantsConfig { folder: folder.path().to_owned(), open_max: 8, may_create_key: true };
         let tenants = Tenants::open(&config, &clock, &entropy, &hub).unwrap();

@@ -98,7 +98,7 @@ function Messages({ id, quarantine }: { id: string; quarantine: boolean }) {
           <Choice
             label={t("jobs.state")}
             name="state"
-            options={["received", "done", "quarantined", "ignored"].map((it) => [it, word("message.state", it)])}
+            options={["received", "done", "quarantined", "ignored", "discarded"].map((it) => [it, word("message.state", it)])}
           />
         </Filters>
       )}
@@ -221,7 +221,7 @@ export default function ChannelPage({ id }: PageProps) {
       badges={<Status group="channel.state" of={it.state} />}
       sub={
         <>
-          {it.provider} · {tn("channel.receivedCount", it.received)} · <Time at={it.last_received_at} none={t("overview.nothingYet")} />
+          {word("provider", it.provider)} · {tn("channel.receivedCount", it.received)} · <Time at={it.last_received_at} none={t("overview.nothingYet")} />
         </>
       }
     >
@@ -231,7 +231,7 @@ export default function ChannelPage({ id }: PageProps) {
         </Notice>
       )}
       <p class="webhook">
-        <span class="label">{t("channel.webhook")}</span> <CopyText text={it.webhook_url} />
+        <span class="label">{t("channel.webhook")}</span> <CopyText text={new URL(it.webhook_url, location.origin).href} />
       </p>
       <Views
         label={t("channel.tabs")}

@@ -1,6 +1,6 @@
 // Where orders come from, and what is stuck there.
 import { useList } from "../data";
-import { number, t } from "../i18n";
+import { number, t, word } from "../i18n";
 import { List } from "../parts/list";
 import { Card, Empty, Page } from "../parts/page";
 import type { Column } from "../parts/table";
@@ -12,8 +12,8 @@ export default function Channels() {
   const stuck = (count: number) => (count ? <Badge tone="bad">{number(count)}</Badge> : <Quantity of={0} dash />);
   const columns: Column<Channel>[] = [
     { id: "name", head: t("channel.name"), cell: (it) => it.name, text: (it) => it.name },
-    { id: "provider", head: t("channel.provider"), hide: "narrow", cell: (it) => it.provider, text: (it) => it.provider },
-    { id: "state", head: t("jobs.state"), cell: (it) => <Status group="channel.state" of={it.state} />, text: (it) => it.state },
+    { id: "provider", head: t("channel.provider"), hide: "narrow", cell: (it) => word("provider", it.provider), text: (it) => it.provider },
+    { id: "state", head: t("jobs.state"), hide: "narrow", cell: (it) => <Status group="channel.state" of={it.state} />, text: (it) => it.state },
     {
       id: "received",
       head: t("channel.received"),
@@ -52,13 +52,13 @@ export default function Channels() {
           href={(it) => `/admin/channels/${it.id}`}
           narrow={(it) => (
             <>
-              {it.provider} · <Time at={it.last_received_at} none={t("overview.nothingYet")} />
+              {word("provider", it.provider)} · <Time at={it.last_received_at} none={t("overview.nothingYet")} />
             </>
           )}
           empty={
             <Empty icon="channels" title={t("channel.none")}>
               <p>{t("channel.noneText")}</p>
-              <code>bodega channel add shopify</code>
+              <code>POST /api/v1/channels</code>
             </Empty>
           }
         />

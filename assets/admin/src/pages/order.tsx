@@ -72,7 +72,7 @@ function Totals({ order }: { order: Order }) {
   return (
     <dl class="totals">
       {row(t("order.subtotal"), subtotal)}
-      {!isZero(discount) && row(t("order.discount"), discount)}
+      {!isZero(discount) && row(t("order.discountIncluded"), discount)}
       {row(t("order.shipping"), shipping)}
       {row(t(order.tax_inclusive ? "order.taxIncluded" : "order.tax"), tax)}
       {row(t("orders.total"), total, true)}
@@ -87,7 +87,7 @@ function Aside({ order, channel }: { order: Order; channel: Channel | null }) {
       <Card title={t("orders.customer")}>
         {order.customer ? (
           <p class="stack">
-            <strong>{order.customer.name}</strong>
+            {order.customer.name && <strong>{order.customer.name}</strong>}
             <a href={`mailto:${order.customer.email}`}>{order.customer.email}</a>
           </p>
         ) : (

@@ -4,7 +4,7 @@ import { useList, useOne } from "../data";
 import { t, word } from "../i18n";
 import { Choice, ClearFilters, filtered, Filters, SearchBox, Views } from "../parts/filters";
 import { List } from "../parts/list";
-import { Flag, StockBadge } from "../parts/order";
+import { Flag, StockBadge, who } from "../parts/order";
 import { Card, Empty, Page } from "../parts/page";
 import type { Column } from "../parts/table";
 import { Money, Quantity, Status, Time } from "../parts/values";
@@ -35,8 +35,8 @@ export default function Orders() {
       head: t("orders.customer"),
       cut: true,
       hide: "narrow",
-      cell: (it) => it.customer?.name ?? <span class="faint">{t("order.guest")}</span>,
-      text: (it) => it.customer?.name,
+      cell: (it) => who(it) ?? <span class="faint">{t("order.guest")}</span>,
+      text: (it) => who(it),
     },
     {
       id: "channel",
@@ -98,7 +98,7 @@ export default function Orders() {
           href={(it) => `/admin/orders/${it.id}`}
           narrow={(it) => (
             <>
-              {it.customer?.name ?? t("order.guest")} · <Time at={it.placed_at} />
+              {who(it) ?? t("order.guest")} · <Time at={it.placed_at} />
             </>
           )}
           empty={

@@ -6,7 +6,7 @@ import { clock, money, number, t, tn } from "../i18n";
 import { Icon, type IconName } from "../parts/icons";
 import { Card, Empty, ErrorBox, Page, Skeleton } from "../parts/page";
 import { Badge, Money, Status, Time } from "../parts/values";
-import { StockBadge } from "../parts/order";
+import { StockBadge, who } from "../parts/order";
 import { can, now, session } from "../state";
 import type { Channel, Google, JobRow, OrderSummary, Page as ApiPage } from "../types";
 
@@ -265,7 +265,7 @@ export default function Overview() {
                       <a class="row-link" href={`/admin/orders/${it.id}`}>
                         #{it.number}
                       </a>
-                      <span class="recent-who">{it.customer?.name ?? t("order.guest")}</span>
+                      <span class="recent-who">{who(it) ?? t("order.guest")}</span>
                       <StockBadge of={it} />
                       <Money of={it.total} />
                       <span class="faint recent-time">

@@ -1,4 +1,5 @@
 // One product: its variants, their stock, and what Google shows of them.
+import { params } from "../api";
 import { useOne } from "../data";
 import { number, t } from "../i18n";
 import { Card, Empty, Page, Pending } from "../parts/page";
@@ -6,14 +7,17 @@ import { type Column, Table } from "../parts/table";
 import { CopyText, Facts, Money, Quantity, Status, Time } from "../parts/values";
 import type { PageProps } from "../routes";
 import { can } from "../state";
-import type { Product, Variant } from "../types";
+import type { FeedItem, Product, Variant } from "../types";
 
 export default function ProductPage({ id }: PageProps) {
-  const product = useOne<Product>(`/products/${encodeURIComponent(id)}`, ["product", "inventory", "feed"], id);
+  const product = useOne<Product>(`/products/${encodeURIComponent(id)}`, ["product", "inventory"], id);
   const back = { href: "/admin/products", text: t("nav.products") };
   const it = product.data;
+  // The catalogue knows no feed: what Google was told of these variants is asked for by the title that they share.
+  const items = useOne<{ data: FeedItem[] }>(it && can("feed.read") ? `/feeds/items${params({ q: it.title, limit: "250" })}` : null, ["feed"]);
   if (!it) return <Pending title={t("product.title")} error={product.error} retry={product.reload} back={back} />;
-  const feed = (variant: Variant) => it.feed.find((f) => f.variant_id === variant.id);
+  const own = (items.data?.data ?? []).filter((f) => it.variants.some((v) => v.id === f.variant_id));
+  const feed = (variant: Variant) => own.find((f) => f.variant_id === variant.id);
   const columns: Column<Variant>[] = [
     { id: "sku", head: t("stock.sku"), cell: (v) => v.sku },
     { id: "title", head: t("product.variant"), cut: "wide", cell: (v) => v.title },
@@ -26,9 +30,9 @@ export default function ProductPage({ id }: PageProps) {
         const state = feed(v);
         return state ? (
           <span title={state.issue ?? undefined}>
-            <Status group="feed.state" of={state.state} />{" "}
+            <Status group="feed.state" of={state.product_state} />{" "}
             <span class="faint">
-              <Time at={state.pushed_at} none="" />
+              <Time at={state.product_pushed_at} none="" />
             </span>
           </span>
         ) : (
@@ -38,7 +42,7 @@ export default function ProductPage({ id }: PageProps) {
     },
     { id: "price", head: t("product.price"), num: true, cell: (v) => <Money of={v.price} /> },
   ];
-  const issues = it.feed.filter((f) => f.issue);
+  const issues = own.filter((f) => f.issue);
   return (
     <Page
       title={it.title}

@@ -12,8 +12,12 @@ import type { GoogleFaults, Sandboxes } from "../types";
 const whole = (text: string) => (text.trim() === "" ? null : Number(text));
 
 function Faults({ faults, done }: { faults: GoogleFaults; done: () => void }) {
+  const { not_registered, error_503, abort_version, offline } = faults;
   const initial = {
-    ...faults,
+    not_registered,
+    error_503,
+    abort_version,
+    offline,
     visible_after_ms: String(faults.visible_after_ms),
     minute_limit: faults.minute_limit === null ? "" : String(faults.minute_limit),
     daily_limit: faults.daily_limit === null ? "" : String(faults.daily_limit),
@@ -69,7 +73,7 @@ function Orders() {
   );
 }
 
-const shown = ["products", "local_inventories", "requests"] as const;
+const shown = ["products", "local_inventories"] as const;
 
 export default function Sandbox() {
   const all = useOne<Sandboxes>("/demo/sandboxes", ["feed", "job", "order"]);
@@ -88,7 +92,7 @@ export default function Sandbox() {
       </Page>
     );
   const records = it.google.records;
-  const titles = { products: t("sandbox.products"), local_inventories: t("sandbox.inventories"), requests: t("sandbox.requests") };
+  const titles = { products: t("sandbox.products"), local_inventories: t("sandbox.inventories") };
   return (
     <Page title={t("nav.sandbox")} sub={t("sandbox.sub")}>
       <div class="columns even">

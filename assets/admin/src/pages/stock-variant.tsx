@@ -227,7 +227,8 @@ export default function StockVariant({ id }: PageProps) {
       back={back}
       sub={
         <>
-          <a href={`/admin/products/${it.product_id}`}>{it.product_title}</a> · {it.title}
+          <a href={`/admin/products/${it.product_id}`}>{it.product_title}</a>
+          {it.title !== it.product_title && ` · ${it.title}`}
         </>
       }
     >

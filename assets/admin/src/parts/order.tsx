@@ -16,6 +16,9 @@ export function StockBadge({ of }: { of: Pick<OrderSummary, "stock_status" | "sh
   return <Status group="stock_status" of={of.stock_status} />;
 }
 
+/** Who bought: a buyer without a name is known by the address. */
+export const who = (of: Pick<OrderSummary, "customer">) => of.customer?.name || of.customer?.email || null;
+
 export const Flag = () => (
   <span class="flag" title={t("order.flagged")}>
     <Icon name="flag" size={14} />

@@ -6,6 +6,7 @@ import { allowed, routes } from "../routes";
 import { can, density, go, open, setDensity, setTheme, theme } from "../state";
 import type { OrderSummary, Page, ProductSummary, Variant } from "../types";
 import { Icon, type IconName } from "./icons";
+import { who } from "./order";
 import { signOut } from "./shell";
 
 interface Item {
@@ -68,7 +69,7 @@ async function records(q: string, signal: AbortSignal): Promise<Item[]> {
       id: it.id,
       icon: "orders",
       text: `${t("order.title", { number: it.number })}`,
-      more: [it.customer?.name, word("stock_status", it.stock_status)].filter(Boolean).join(" · "),
+      more: [who(it), word("stock_status", it.stock_status)].filter(Boolean).join(" · "),
       run: () => go(`/admin/orders/${it.id}`),
     })),
     ask<Variant>("inventory.read", "/variants", (it) => ({

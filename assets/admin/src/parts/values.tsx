@@ -38,6 +38,7 @@ const tones: Record<string, Tone> = {
   authorized: "info",
   pending: "warn",
   partially_paid: "warn",
+  partially_refunded: "warn",
   refunded: "quiet",
   voided: "quiet",
   captured: "good",

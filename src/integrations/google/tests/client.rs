@@ -184,7 +184,7 @@ fn an_aborted_push_for_a_reason_we_do_not_know_is_repeated_rather_than_dropped()
 #[tokio::test]
 async fn the_sandboxs_key_is_refused_live_and_a_live_key_in_the_sandbox() {
     let rig = rig().await;
-    let clock = || Arc::<ManualClock>::clone(&rig.clock) as Arc<dyn Clock>;
+    let clock = || -> Arc<dyn Clock> { Arc::<ManualClock>::clone(&rig.clock) };
     let other = fixture("other_service_account").to_string();
     let live = GoogleClient::new(rig.egress.clone(), GoogleEndpoints::live().unwrap(), SANDBOX_KEY, clock());
     assert_eq!(live.err(), Some(GoogleSetupError::SandboxKeyLive));

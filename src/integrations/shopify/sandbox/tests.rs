@@ -1,5 +1,12 @@
 //! The emulator against a receiver of our own, over real HTTP; its payloads against the reader.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::let_underscore_must_use,
+    let_underscore_drop,
+    reason = "the receiver runs beside the test"
+)]
+
 use super::*;
 use crate::base::clock::{ManualClock, Timestamp};
 use crate::domain::channels::model::reconcile_totals;

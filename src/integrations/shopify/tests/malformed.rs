@@ -1,5 +1,12 @@
 //! Bodies that must not become orders, each with the exact place and sentence.
 
+#![expect(
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    let_underscore_drop,
+    reason = "what is not there fails the test"
+)]
+
 use super::super::*;
 use super::PLAIN;
 

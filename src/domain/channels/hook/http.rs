@@ -1,12 +1,13 @@
 //! The address that vendors deliver to: verify over the raw bytes, store, answer. The work is done after.
 
-use super::ChannelError;
-use super::port::{BadSignature, Verdict};
-use super::service::{self, COUNT_FAILURE, Ports, RECEIVE, Received};
-use super::store::{self, ChannelRow};
 use crate::base::clock::Timestamp;
 use crate::base::error::Fault;
 use crate::base::id::{ChannelId, MessageId, TypedId as _};
+use crate::domain::channels::ChannelError;
+use crate::domain::channels::model::ChannelRow;
+use crate::domain::channels::port::{BadSignature, Verdict};
+use crate::domain::channels::queries;
+use crate::domain::channels::service::{self, COUNT_FAILURE, Ports, RECEIVE, Received};
 use crate::kernel::actor::Actor;
 use crate::kernel::cache::Tag;
 use crate::kernel::permit::{Permission, Rights};
@@ -115,7 +116,7 @@ async fn find(call: &Call) -> Result<Option<(Scope, Arc<Live>)>, Fault> {
         Ok(live) => return Ok(Some((scope, live))),
         Err(fill) => fill,
     };
-    let row = scope.read(Permission::ChannelRead, |tx| store::channel_get(tx, id).map_err(Fault::from)).await?;
+    let row = queries::channel_row(&scope, id).await?;
     let Some(row) = row else { return Ok(None) };
     let live = Arc::new(open(row, &tenant)?);
     call.shared.hub.cache.put(fill, Arc::clone(&live));

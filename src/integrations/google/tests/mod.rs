@@ -96,6 +96,7 @@ fn eur(amount: &str) -> Money {
     Money::parse(amount, Currency::parse("EUR").unwrap()).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the fields that it fills are optional")]
 fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }

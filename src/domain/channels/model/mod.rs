@@ -1,5 +1,9 @@
 //! Rules about orders from channels: whether the sums that a channel states follow from the parts that it states.
 
+mod rows;
+
+pub use rows::{ChannelFigures, ChannelRow, MappingRow, MessageRow};
+
 use crate::base::money::{Money, MoneyError};
 use crate::domain::channels::port::{IncomingLine, IncomingOrder, IncomingShipping, StatedTotals};
 

@@ -42,7 +42,7 @@ impl Bench {
     fn new(backend: Backend) -> Self {
         let root = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(NOON));
-        let queue = Queue::start(settings(root.path(), backend), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let queue = Queue::start(settings(root.path(), backend), Arc::<ManualClock>::clone(&clock)).unwrap();
         Self { queue, clock, root }
     }
 
@@ -50,7 +50,7 @@ impl Bench {
         let root = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(NOON));
         let settings = Settings { deadline, ..settings(root.path(), Backend::Sled) };
-        let queue = Queue::start_with(settings, Some(opener), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let queue = Queue::start_with(settings, Some(opener), Arc::<ManualClock>::clone(&clock)).unwrap();
         Self { queue, clock, root }
     }
 

@@ -1,0 +1,3 @@
+//! Where vendors deliver to.
+
+pub mod http;

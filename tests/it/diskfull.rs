@@ -121,7 +121,7 @@ async fn through_a_full_disk(data: &Path) {
     examine(data, desk.path(), &acks).assert_finished(&acks);
 }
 
-/// Fault 5 of the catalogue: a disk that fills up during the main job.
+/// A disk that fills up during the main job. Jobs that met it are tried again after the spacing of a parked line.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_disk_reading_goes_on_writes_are_refused_and_all_heals_without_a_restart() {
     let Some(disk) = Disk::for_test(48) else { return };

@@ -24,7 +24,7 @@ fn connect(store: &Store) -> TcpStream {
     peer
 }
 
-/// Fault 7 of the catalogue: asked to stop with requests in flight.
+/// Readiness says so at once, requests in flight are answered, no job is burned.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asked_to_stop_it_says_so_finishes_what_it_began_and_ends_well() {
     let (desk, log) = desk();
@@ -96,7 +96,7 @@ fn contents(folder: &Path) -> Vec<(String, u64)> {
     all
 }
 
-/// Fault 18 of the catalogue.
+/// One process owns a data folder, and whoever else wants it hears that within a second.
 #[tokio::test]
 async fn a_second_process_on_a_data_folder_says_so_and_ends_at_once() {
     let (desk, log) = desk();

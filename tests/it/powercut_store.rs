@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 /// Longest time between two cuts, in milliseconds.
 const LIFE_MAX: u64 = 400;
 
-/// Reliability target RV3: a loss of power costs nothing that was acknowledged.
+/// A loss of power costs nothing that was acknowledged.
 ///
 /// Every other time the process is frozen before the cut, as a loss of power would have it, and everything that it ever acknowledged must be
 /// there. The other times it lives on beside the dying disk. The kernel does not shut a file system down in one instant, and a sync that

@@ -31,7 +31,7 @@ async fn in_state(http: &Http, channel: &str, state: &str) -> usize {
     page.body["data"].as_array().unwrap().len()
 }
 
-/// RA4.2: a dead letter that is retried is worked on, not just called done.
+/// D2: a dead letter that is retried is worked on, not just called done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retried_dead_letter_takes_its_message_out_of_quarantine_and_works_on_it() {
     let (desk, log) = desk();

@@ -70,7 +70,7 @@ async fn assert_unknown(load: &Load, http: &Http, op: Op) {
     assert_eq!(answered.code(), (503, "outcome_unknown"), "{answered:?}");
 }
 
-/// Fault 4 of the catalogue, D12.
+/// D12
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_disk_does_not_confirm_is_unknown_and_a_repeat_with_its_key_gives_one_effect() {
     let (desk, log) = desk();

@@ -1,4 +1,5 @@
-//! What the tests share: the repository as text, a browser, a disk whose power can be cut, a store that feeds Google.
+//! What the tests share: the repository as text, a browser, a disk whose power can be cut, a store that feeds Google, the real process
+//! with a load from outside and a look at what it left.
 
 pub(crate) mod browser;
 mod devtools;

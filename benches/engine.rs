@@ -3,10 +3,10 @@
 //! `cargo bench --bench engine`, with `-- orders 64 5` for one part at 64 callers for 5 seconds. Each run prints what an fdatasync costs on
 //! its disk: figures are compared within a run only.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that cannot go on fails")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures real time and prints")]
 #![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "figures for people")]
-#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+#![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as above")]
 
 use bodega::app::{App, Setup, own_request};
 use bodega::base::clock::{Clock, SystemClock, Timestamp};

@@ -130,13 +130,12 @@ pub async fn open(setup: DemoSetup) -> Result<Demo, Fault> {
         .map_err(|error| cannot("the address is not free")(format!("{}: {error}", setup.listen)))?;
     let address = listener.local_addr().map_err(|error| cannot("no address")(error.to_string()))?;
     let google_config = GoogleConfig::new(Arc::clone(&setup.clock), Arc::clone(&setup.entropy));
-    let (google, google_url) = match &setup.google_sandbox {
-        Some(url) => (None, url.clone()),
-        None => {
-            let google = start_google(&setup, google_config.clone()).await?;
-            let url = google.url.clone();
-            (Some(google), url)
-        }
+    let (google, google_url) = if let Some(url) = &setup.google_sandbox {
+        (None, url.clone())
+    } else {
+        let google = start_google(&setup, google_config.clone()).await?;
+        let url = google.url.clone();
+        (Some(google), url)
     };
     let endpoints = GoogleEndpoints::sandbox(&google_url).map_err(|error| cannot("Google")(error.to_string()))?;
     let sandboxes: Arc<OnceLock<Sandboxes>> = Arc::new(OnceLock::new());

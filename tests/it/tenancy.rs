@@ -52,7 +52,7 @@ struct Recipe {
 
 async fn service_account() -> Value {
     let clock = Arc::new(SystemClock::starting_at(Timestamp(0)));
-    let google = GoogleSandbox::start(SandboxConfig::new(clock, Arc::new(SystemEntropy::default()))).await.unwrap();
+    let google = GoogleSandbox::start(SandboxConfig::new(clock, Arc::new(SystemEntropy))).await.unwrap();
     serde_json::from_str(&google.key_json()).unwrap()
 }
 

@@ -171,7 +171,7 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_219_200_000)));
         let as_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let setup = Setup {
             data: folder.path().join("data"),
             clock: as_clock,

@@ -31,7 +31,7 @@ impl Machine {
     fn on(folder: Arc<tempfile::TempDir>, open_max: usize, reaction: Reaction) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         let as_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let hub = Arc::new(Hub::default());
         let config = TenantsConfig { folder: folder.path().join("data"), open_max, may_create_key: true };
         let tenants = Tenants::open(&config, &as_clock, &entropy, &hub).unwrap();

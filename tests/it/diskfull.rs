@@ -52,7 +52,7 @@ async fn assert_refused(store: &Store, load: &Load) {
 }
 
 /// Fills the disk under load until every kind of write is refused. The room that a log still has inside may serve some for a while.
-async fn fill_up(store: &Store, load: &Load, ballast: &mut File, loaded: &CancellationToken) {
+async fn fill_up(load: &Load, ballast: &mut File, loaded: &CancellationToken) {
     let end = Instant::now() + NOTICE_MAX;
     let mut before = load.acks();
     loop {
@@ -83,7 +83,7 @@ async fn through_a_full_disk(data: &Path) {
     let mut ballast = File::create(&full).unwrap();
     for round in 0..2 {
         let stop = CancellationToken::new();
-        tokio::join!(load.run(&http, 8, &stop), fill_up(&store, &load, &mut ballast, &stop));
+        tokio::join!(load.run(&http, 8, &stop), fill_up(&load, &mut ballast, &stop));
         assert_readable(&store).await;
         assert_refused(&store, &load).await;
         let ready = http.get("/readyz").await;

@@ -192,21 +192,32 @@ pub struct JobInsert<'a> {
 
 /// Adds a job, or merges it into the open one of the same subject: its version goes up, and a job that is backing off stays so.
 /// Gives the row's number, when it is due, and whether a worker may take it now.
+///
+/// Merging comes first: among many changes of one subject all but the first end here, and an update touches no index.
 pub fn outbox_put(tx: &WriteTx<'_>, job: &JobInsert<'_>) -> Result<(i64, Timestamp, bool), DbError> {
-    let row = tx.one(
-        "INSERT INTO outbox (id, kind, subject, label, payload, request_id, due_ms, created_ms, updated_ms)
-         VALUES (:id, :kind, :subject, :label, :payload, :request, :due, :now, :now)
-         ON CONFLICT (kind, subject) WHERE state IN ('ready', 'running', 'waiting') DO UPDATE SET
-             version = version + 1, payload = excluded.payload, updated_ms = excluded.updated_ms,
-             due_ms = CASE WHEN state = 'ready' AND attempts = 0 THEN min(due_ms, excluded.due_ms) ELSE due_ms END
+    let place = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)? == "ready"));
+    let merged = tx.one(
+        "UPDATE outbox SET version = version + 1, payload = :payload, updated_ms = :now,
+                due_ms = CASE WHEN state = 'ready' AND attempts = 0 THEN min(due_ms, :due) ELSE due_ms END
+         WHERE kind = :kind AND subject = :subject AND state IN ('ready', 'running', 'waiting')
          RETURNING seq, due_ms, state",
+        named_params! {
+            ":kind": job.kind, ":subject": job.subject, ":payload": job.payload, ":due": job.due, ":now": job.now,
+        },
+        place,
+    )?;
+    if let Some(merged) = merged {
+        return Ok(merged);
+    }
+    let seq = tx.insert(
+        "INSERT INTO outbox (id, kind, subject, label, payload, request_id, due_ms, created_ms, updated_ms)
+         VALUES (:id, :kind, :subject, :label, :payload, :request, :due, :now, :now)",
         named_params! {
             ":id": job.id, ":kind": job.kind, ":subject": job.subject, ":label": job.label, ":payload": job.payload,
             ":request": job.request.as_bytes(), ":due": job.due, ":now": job.now,
         },
-        |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)? == "ready")),
     )?;
-    row.ok_or(DbError::Lost)
+    Ok((seq, job.due, true))
 }
 
 /// One job.

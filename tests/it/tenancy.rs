@@ -192,8 +192,7 @@ impl Stock {
             "channel_rotate_secret" => Some(json!({ "secret": "t".repeat(32) })),
             "channel_sku_map" => Some(json!({ "external_sku": "TEE-SEVEN", "variant_id": variant })),
             "google_put" => Some(connection(&self.service_account)),
-            "dead_letters_retry" | "job_discard" => Some(json!({})),
-            "demo_google_faults_put" => Some(json!({})),
+            "dead_letters_retry" | "job_discard" | "demo_google_faults_put" => Some(json!({})),
             "demo_orders_send" => Some(json!({ "count": 1 })),
             "session_end"
             | "token_revoke"

@@ -11,6 +11,7 @@ use super::writer::{Batch, Companion, Lane, Work, Writer};
 use crate::base::clock::Clock;
 use crate::base::id::{Id, TenantId};
 use parking_lot::Mutex;
+use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct TenantFile<C: Companion> {
     path: PathBuf,
     writer: Arc<Writer<C>>,
     readers: Readers,
+    /// Belongs to the checkpoint thread, and goes with the file.
+    checkpointer: Mutex<Option<Connection>>,
 }
 
 impl<C: Companion> TenantFile<C> {
@@ -61,7 +64,7 @@ impl<C: Companion> TenantFile<C> {
         let writer =
             Writer::new(path.to_owned(), connection, companion, Arc::clone(&parts.pool), Arc::clone(&parts.clock));
         let readers = Readers::new(path, &parts.reader_upkeep);
-        Ok(Self { id, path: path.to_owned(), writer, readers })
+        Ok(Self { id, path: path.to_owned(), writer, readers, checkpointer: Mutex::new(None) })
     }
 
     /// Whose file it is.
@@ -107,6 +110,10 @@ impl<C: Companion> TenantFile<C> {
             is_disk_full: self.writer.is_disk_full(),
             wal_bytes: wal_bytes(&self.path),
         }
+    }
+
+    pub(super) const fn checkpointer(&self) -> &Mutex<Option<Connection>> {
+        &self.checkpointer
     }
 
     pub(super) const fn writer(&self) -> &Arc<Writer<C>> {

@@ -7,18 +7,24 @@ use super::DbError;
 use super::connect::{Role, open_connection};
 use super::files::{Files, TenantFile, wal_bytes};
 use super::writer::Companion;
+use crate::base::id::TenantId;
 use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// How often the logs are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A log beyond this many bytes is folded in also while the store is busy.
-const BUSY_BYTES: u64 = 16 * 1024 * 1024;
-/// A log beyond this many bytes is folded in once the store is idle.
-const IDLE_BYTES: u64 = 256 * 1024;
-/// A log that is kept at this size or above is cut when the store is idle, so that a burst does not hold the disk for ever.
+/// Frames (of 4 KiB) that are folded in also while the store is busy.
+const BUSY_FRAMES: i64 = 4000;
+/// Frames that are folded in once the store has been at rest between two looks.
+const IDLE_FRAMES: i64 = 32;
+/// A log file that has grown to this many bytes is cut once the store is at rest, so that a burst does not hold the disk for ever. Below it the file
+/// is kept and overwritten from its start, which halves what a sync costs.
 const TRUNCATE_BYTES: u64 = 64 * 1024 * 1024;
+/// Looks at a store at rest before its log is cut: a pause in the traffic is no end of it.
+const LOOKS_BEFORE_CUT: u32 = 50;
 
 /// The switch of the checkpoint thread.
 #[derive(Default)]
@@ -42,8 +48,17 @@ impl Maintenance {
     }
 }
 
+/// What the thread remembers of a file.
+#[derive(Default)]
+struct Seen {
+    batches: u64,
+    /// Looks since the last batch.
+    at_rest: u32,
+    is_folded: bool,
+}
+
 fn run<C: Companion>(files: &Weak<Files<C>>, stopped: &(Mutex<bool>, Condvar)) {
-    let mut moved_to: std::collections::HashMap<crate::base::id::TenantId, u64> = std::collections::HashMap::new();
+    let mut seen: HashMap<TenantId, Seen> = HashMap::new();
     loop {
         let mut stop = stopped.0.lock();
         if !*stop {
@@ -54,35 +69,54 @@ fn run<C: Companion>(files: &Weak<Files<C>>, stopped: &(Mutex<bool>, Condvar)) {
         }
         drop(stop);
         let Some(files) = files.upgrade() else { return };
-        for file in files.all_open() {
-            let done = moved_to.entry(file.id()).or_default();
-            let batches = file.writer().batches();
-            if *done == batches {
-                continue;
-            }
-            match look(&file) {
-                Ok(true) => *done = batches,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(tenant_id = %file.id(), %error, "checkpoint failed"),
+        let open = files.all_open();
+        seen.retain(|id, _| open.iter().any(|file| file.id() == *id));
+        for file in open {
+            let memory = seen.entry(file.id()).or_default();
+            if let Err(error) = look(&file, memory) {
+                tracing::warn!(tenant_id = %file.id(), %error, "checkpoint failed");
             }
         }
     }
 }
 
-/// Folds the log of one file in if it is time to. True when the whole log was moved.
-fn look<C: Companion>(file: &TenantFile<C>) -> Result<bool, DbError> {
-    let bytes = wal_bytes(file.path());
-    let idle = file.writer().is_idle();
-    if bytes < if idle { IDLE_BYTES } else { BUSY_BYTES } {
-        return Ok(false);
+/// Folds the log of one file in if it is time to.
+fn look<C: Companion>(file: &TenantFile<C>, seen: &mut Seen) -> Result<(), DbError> {
+    let batches = file.writer().batches();
+    if batches == seen.batches {
+        seen.at_rest = seen.at_rest.saturating_add(1);
+    } else {
+        *seen = Seen { batches, at_rest: 0, is_folded: false };
     }
-    let connection = open_connection(file.path(), Role::Checkpointer)?;
-    let mode = if idle && bytes >= TRUNCATE_BYTES { "TRUNCATE" } else { "PASSIVE" };
-    let (log, moved): (i64, i64) =
-        connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok((row.get(1)?, row.get(2)?)))?;
-    metrics::counter!("bodega_db_checkpoints_total").increment(1);
-    if moved < log {
-        file.writer().request_checkpoint_end();
+    let is_cut_due = seen.at_rest == LOOKS_BEFORE_CUT && wal_bytes(file.path()) >= TRUNCATE_BYTES;
+    if seen.is_folded && !is_cut_due {
+        return Ok(());
     }
-    Ok(moved == log)
+    let mut slot = file.checkpointer().lock();
+    let connection = match slot.take() {
+        Some(connection) => connection,
+        None => open_connection(file.path(), Role::Checkpointer)?,
+    };
+    // An error drops the connection: the next look opens a new one.
+    let (log, moved) = checkpoint(&connection, "NOOP")?;
+    let threshold = if seen.at_rest > 0 { IDLE_FRAMES } else { BUSY_FRAMES };
+    if is_cut_due {
+        checkpoint(&connection, "TRUNCATE")?;
+    } else if log.saturating_sub(moved) >= threshold {
+        checkpoint(&connection, "PASSIVE")?;
+        metrics::counter!("bodega_db_checkpoints_total").increment(1);
+        // What it says of itself ends where it began; the writer has gone on meanwhile.
+        if file.writer().batches() != batches {
+            file.writer().request_checkpoint_end();
+        }
+    }
+    seen.is_folded = seen.at_rest > 0;
+    *slot = Some(connection);
+    Ok(())
+}
+
+/// Frames in the log, and frames of it that are in the file.
+fn checkpoint(connection: &Connection, mode: &str) -> Result<(i64, i64), DbError> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    Ok(connection.query_row(&sql, [], |row| Ok((row.get(1)?, row.get(2)?)))?)
 }

@@ -24,6 +24,11 @@ impl WriterPool {
         Ok(Arc::new(Self { turns }))
     }
 
+    /// Whether a file waits for a thread.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
     pub(super) fn run(&self, turn: Turn) {
         // The threads live as long as this sender, so the queue cannot be closed here.
         drop(self.turns.send(turn));

@@ -198,16 +198,21 @@ impl<C: Companion> Writer<C> {
         self.pool.run(Box::new(move || writer.turn()));
     }
 
-    /// One batch, then to the tail of the pool's run queue, so that a busy store does not starve the others (D8).
+    /// One batch, then to the tail of the pool's run queue, so that a busy store does not starve the others (D8). When nobody else waits, this
+    /// thread goes on: handing the file to another one would cost more than it is worth.
     fn turn(self: Arc<Self>) {
-        self.batch();
-        let mut queues = self.queues.lock();
-        if queues.interactive.is_empty() && queues.background.is_empty() {
-            queues.scheduled = false;
-            return;
+        loop {
+            self.batch();
+            let mut queues = self.queues.lock();
+            if queues.interactive.is_empty() && queues.background.is_empty() {
+                queues.scheduled = false;
+                return;
+            }
+            drop(queues);
+            if self.pool.has_waiting() {
+                return self.enqueue();
+            }
         }
-        drop(queues);
-        self.enqueue();
     }
 
     fn next(&self, taken: usize) -> Option<Box<dyn Work<C>>> {

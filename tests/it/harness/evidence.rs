@@ -99,7 +99,7 @@ fn look(tx: &ReadTx<'_>, acks: &Acks) -> Result<Found, DbError> {
     for (key, count) in externals.iter().chain(&orders).chain(&movements) {
         assert_eq!(*count, 1, "{key} stands {count} times");
     }
-    for key in acks.refused.keys() {
+    for key in &acks.refused {
         assert!(!orders.contains_key(key), "the refused order {key} stands");
     }
     let orphans =

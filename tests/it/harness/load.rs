@@ -5,7 +5,7 @@ use bodega::base::clock::{Clock as _, SystemClock, Timestamp};
 use bodega::integrations::shopify::sandbox::{Article, Dice, Sample, Wish, sample_order};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -26,7 +26,7 @@ pub(crate) struct Acks {
     /// Note of the movement, with its id.
     pub(crate) movements: BTreeMap<String, String>,
     /// Notes of orders that were refused for want of stock.
-    pub(crate) refused: BTreeMap<String, ()>,
+    pub(crate) refused: BTreeSet<String>,
     /// When each key was acknowledged.
     pub(crate) at: BTreeMap<String, Instant>,
     /// Answers by status.
@@ -147,7 +147,7 @@ impl Load {
         let (number, item) = self.draw();
         let line =
             json!({ "sku": item.article.sku, "quantity": 1, "unit_price": { "amount": "12.50", "currency": "EUR" } });
-        self.api(What::Order, number, "/api/v1/orders", json!({ "currency": "EUR", "lines": [line] }))
+        Self::api(What::Order, number, "/api/v1/orders", json!({ "currency": "EUR", "lines": [line] }))
     }
 
     /// The next adjustment.
@@ -156,7 +156,7 @@ impl Load {
         let body = json!({
             "variant_id": item.variant, "warehouse_id": item.warehouse, "delta": 4, "kind": "receipt", "reason": "load",
         });
-        self.api(What::Adjustment, number, "/api/v1/inventory/adjustments", body)
+        Self::api(What::Adjustment, number, "/api/v1/inventory/adjustments", body)
     }
 
     fn draw(&self) -> (u64, &Item) {
@@ -164,7 +164,7 @@ impl Load {
         (number, &self.items[usize::try_from(number).unwrap() % self.items.len()])
     }
 
-    fn api(&self, what: What, number: u64, path: &str, mut body: Value) -> Op {
+    fn api(what: What, number: u64, path: &str, mut body: Value) -> Op {
         let key = format!("{what:?}-{number}");
         body["note"] = json!(key);
         let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
@@ -201,7 +201,7 @@ impl Load {
             (What::Delivery, 200, _) => drop(acks.deliveries.insert(op.key, op.external)),
             (What::Order, 201, _) => drop(acks.orders.insert(op.key, id())),
             (What::Adjustment, 201, _) => drop(acks.movements.insert(op.key, id())),
-            (What::Order, 409, "insufficient_stock") => drop(acks.refused.insert(op.key, ())),
+            (What::Order, 409, "insufficient_stock") => drop(acks.refused.insert(op.key)),
             (_, 503 | 507, _) => self.pending.lock().push(op),
             other => panic!("an answer that nothing here causes: {other:?} {answer:?}"),
         }

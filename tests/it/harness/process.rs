@@ -148,7 +148,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         if self.child.kill().is_ok() {
-            self.child.wait().map(drop).unwrap_or(());
+            drop(self.child.wait());
         }
     }
 }

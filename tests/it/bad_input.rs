@@ -125,7 +125,7 @@ async fn every_wrong_address_and_parameter_is_refused_by_name() {
     let rows: Vec<Row> = vec![
         absent("an unknown address", "/api/v1/nothing", "no_such_route"),
         absent("an address outside", "/nothing", "no_such_route"),
-        absent("an id of nobody", &one, "not_found"),
+        absent("an id of nobody", &one, "order_not_found"),
         absent("an id of another store", &foreign, "channel_not_found"),
         ("an address that is not UTF-8", get(&store, "/api/v1/orders/%ff%fe"), 422, "invalid_path", String::new()),
         refused("an address with a NUL", "/api/v1/orders/%00", "id"),

@@ -68,12 +68,23 @@ pub struct Announcement {
     pub tenant: String,
     /// A token with all rights.
     pub api_token: String,
+    /// Who signs in by password.
+    pub owner: AnnouncedOwner,
     /// The channels.
     pub channels: AnnouncedChannels,
     /// The emulators' addresses.
     pub sandboxes: AnnouncedSandboxes,
     /// The data folder.
     pub data: PathBuf,
+}
+
+/// The owner of a demo's store.
+#[derive(serde::Serialize, Clone, Debug)]
+pub struct AnnouncedOwner {
+    /// E-mail address.
+    pub email: &'static str,
+    /// Password; none when the data folder is older than this start.
+    pub password: Option<String>,
 }
 
 /// The channels of a demo.
@@ -172,6 +183,7 @@ pub async fn open(setup: DemoSetup) -> Result<Demo, Fault> {
         url: base,
         tenant: TENANT.to_owned(),
         api_token: seeded.token,
+        owner: AnnouncedOwner { email: seed::OWNER_EMAIL, password: seeded.password },
         channels: AnnouncedChannels {
             shopify: AnnouncedChannel { id: seeded.channel.to_string(), webhook_url, secret },
         },
@@ -237,7 +249,7 @@ async fn prepare(app: &App, seed: u64, secret: String, feed: DemoFeed) -> Result
         return Ok((seeded, secret));
     }
     let channels = queries::channels(&scope).await?;
-    let none = || cannot("the data folder")("it has no channel".to_owned());
+    let none = || cannot("the data folder")("its first start was cut off; remove it and start again".to_owned());
     let (channel, _) = channels.into_iter().next().ok_or_else(none)?;
     let secrets = channels::live_secrets(&channel, &tenant.key, shared.clock.now())?;
     let secret = secrets.into_iter().next().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
@@ -245,5 +257,5 @@ async fn prepare(app: &App, seed: u64, secret: String, feed: DemoFeed) -> Result
     let owner = auth::user_by_email(&scope, seed::OWNER_EMAIL).await?;
     let (_, token) = auth::create_token(&scope, "demo", Rights::all(), None).await?;
     let link = auth::create_link(&scope, owner).await?;
-    Ok((Seeded { channel, token, link }, secret))
+    Ok((Seeded { channel, token, link, password: None }, secret))
 }

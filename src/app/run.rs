@@ -1,10 +1,11 @@
 //! The verbs of the command line, carried out.
 
 use super::demo::{self, Announcement, DemoSetup};
-use super::{App, Setup};
+use super::{App, Setup, own_request};
 use crate::base::clock::{Clock, SystemClock, Timestamp};
 use crate::base::error::{Fault, Kind};
 use crate::base::id::Entropy;
+use crate::domain::auth::service::{self as auth, NewUser};
 use crate::infra::config::{self, Config, LimitSettings};
 use crate::infra::db::{CONTROL, DbError, Role, TENANT, migrate_up, open_connection};
 use crate::infra::queue::Backend;
@@ -12,8 +13,10 @@ use crate::infra::telemetry;
 use crate::infra::vault::SystemEntropy;
 use crate::integrations::google::GoogleEndpoints;
 use crate::kernel::journal;
+use crate::kernel::permit::Rights;
+use crate::kernel::scope::Scope;
 use crate::kernel::web::limits::Limits;
-use crate::surface::cli::{Audit, Cli, Demo, Serve, Verb};
+use crate::surface::cli::{Audit, Cli, Demo, Init, Serve, Verb};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,6 +32,7 @@ const FAILED: u8 = 1;
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Verb::Demo(arguments) => on_runtime(run_demo(arguments)),
+        Verb::Init(arguments) => on_runtime(run_init(arguments)),
         Verb::Serve(arguments) => on_runtime(run_serve(arguments)),
         Verb::Audit(Audit::Verify { data, json }) => verify(&data, json),
         Verb::Openapi => on_runtime(print_openapi()),
@@ -146,11 +150,13 @@ async fn run_demo(arguments: Demo) -> Result<bool, Fault> {
 }
 
 fn in_words(demo: &Announcement) -> String {
-    let Announcement { url, sign_in_url, api_token, channels, sandboxes, data, .. } = demo;
+    let Announcement { url, sign_in_url, api_token, owner, channels, sandboxes, data, .. } = demo;
+    let password = owner.password.as_deref().unwrap_or("(given at the first start)");
     format!(
-        "\nbodega demo: {url}\n\n  Sign in      {sign_in_url}\n               (works once, for 15 minutes)\n  API token    \
-         {api_token}\n  Webhooks     {}\n               secret {}\n  Emulators    Google {}, Shopify {}\n  Data         \
-         {}\n\nStop it with Ctrl-C.\n",
+        "\nbodega demo: {url}\n\n  Sign in      {sign_in_url}\n               (works once, for 15 minutes; after that \
+         {}, password {password})\n  API token    {api_token}\n  Webhooks     {}\n               secret {}\n  \
+         Emulators    Google {}, Shopify {}\n  Data         {}\n\nStop it with Ctrl-C.\n",
+        owner.email,
         channels.shopify.webhook_url,
         channels.shopify.secret,
         sandboxes.google,
@@ -166,6 +172,50 @@ fn backend(name: &str) -> Result<Backend, Fault> {
     })
 }
 
+/// Makes the box key, a store and its owner in an empty data folder, and says how to sign in.
+async fn run_init(arguments: Init) -> Result<bool, Fault> {
+    if arguments.data.join("control.db").exists() {
+        let detail = format!("there is a store in {} already", arguments.data.display());
+        return Err(Fault::new(Kind::Conflict, "store_exists", detail));
+    }
+    let (clock, entropy) = parts();
+    let google = GoogleEndpoints::live().map_err(|error| Fault::broken(error.to_string()))?;
+    let setup = Setup {
+        data: arguments.data.clone(),
+        clock,
+        entropy,
+        limits: Limits::default(),
+        backend: Backend::Memory,
+        open_files: 4,
+        may_create_key: true,
+        google,
+        is_demo: false,
+    };
+    let app = App::open(setup, |_shared| Vec::new()).await?;
+    let shared = app.shared();
+    let tenant = shared.tenants.create(&shared.ids, shared.clock.now(), &arguments.handle, &arguments.name).await?;
+    let scope = Scope::system(shared, &tenant, own_request(shared)).await?;
+    let owner = NewUser { email: arguments.email, name: arguments.owner, password: None, rights: Rights::all() };
+    let owner = auth::create_user(&scope, owner).await?;
+    let link = auth::create_link(&scope, owner).await?;
+    let (_, token) = auth::create_token(&scope, "first", Rights::all(), None).await?;
+    drop(scope);
+    if arguments.json {
+        let path = format!("/admin/sign-in?code={link}");
+        let line = serde_json::json!({ "tenant": tenant.handle, "sign_in_path": path, "api_token": token });
+        say(&line.to_string())?;
+    } else {
+        say(&format!(
+            "The store `{}` stands in {}.\n\nNext: BODEGA_DATA={} bodega serve\nThen, within 15 minutes, sign in once at \
+             http://127.0.0.1:8080/admin/sign-in?code={link}\nAPI token with all rights: {token}",
+            tenant.handle,
+            arguments.data.display(),
+            arguments.data.display()
+        ))?;
+    }
+    Ok(app.close().await)
+}
+
 async fn run_serve(arguments: Serve) -> Result<bool, Fault> {
     let config = Config::load(arguments.config.as_deref())
         .map_err(|error| Fault::new(Kind::Refused, "settings", error.to_string()))?;
@@ -173,7 +223,7 @@ async fn run_serve(arguments: Serve) -> Result<bool, Fault> {
     drop(telemetry::registry());
     if !config.data.join("box.key").exists() {
         let detail = format!(
-            "there is no box.key in {}: it seals the store's secrets. Put the key of this data folder there, or begin with `bodega demo`",
+            "there is no box.key in {}: it seals the store's secrets. Put the key of this data folder there, or make a store with `bodega init`",
             config.data.display()
         );
         return Err(Fault::new(Kind::Refused, "secret_missing", detail));

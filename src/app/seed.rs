@@ -43,6 +43,8 @@ pub struct Seeded {
     pub token: String,
     /// A one-time sign-in code for the owner.
     pub link: String,
+    /// The owner's password, where it was made just now: only its hash is kept.
+    pub password: Option<String>,
 }
 
 /// The owner's e-mail address in the demo.
@@ -80,12 +82,17 @@ pub async fn fill(scope: &Scope, seed: u64, secret: &str, feed: DemoFeed) -> Res
         };
         scope.write(&channels::CREATE, move |cx| channels::create_in(cx, &new)).await?
     };
-    let owner =
-        NewUser { email: OWNER_EMAIL.to_owned(), name: "Alex Haus".to_owned(), password: None, rights: Rights::all() };
+    let password = data_encoding::HEXLOWER.encode(&scope.shared().ids.random::<8>());
+    let owner = NewUser {
+        email: OWNER_EMAIL.to_owned(),
+        name: "Alex Haus".to_owned(),
+        password: Some(password.clone()),
+        rights: Rights::all(),
+    };
     let owner = auth::create_user(scope, owner).await?;
     let (_, token) = auth::create_token(scope, "demo", Rights::all(), None).await?;
     let link = auth::create_link(scope, owner).await?;
-    Ok(Seeded { channel, token, link })
+    Ok(Seeded { channel, token, link, password: Some(password) })
 }
 
 async fn warehouses(scope: &Scope) -> Result<Vec<WarehouseId>, Fault> {

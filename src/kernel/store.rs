@@ -49,7 +49,7 @@ pub type Walked<'r> = (Header<'r>, [u8; 32], Option<&'r str>);
 pub fn journal_walk(tx: &ReadTx<'_>, mut each: impl FnMut(i64, Option<Walked<'_>>)) -> Result<(), DbError> {
     tx.each(
         "SELECT j.seq, j.at_ms, j.kind, j.schema_version, j.command, j.actor_kind, j.actor_id, j.entity, j.entity_id,
-                j.request_id, j.body_hash, j.hash, b.body
+                j.request_id, j.body_hash, j.hash, CASE WHEN b.seq IS NULL THEN '' ELSE b.body END
          FROM journal j LEFT JOIN journal_body b ON b.seq = j.seq ORDER BY j.seq",
         [],
         |row| {
@@ -264,6 +264,17 @@ pub fn jobs_list(tx: &ReadTx<'_>, filter: &JobFilter, limit: u32) -> Result<Vec<
          ORDER BY seq DESC LIMIT ?4"
     );
     tx.all(&sql, (before, state, filter.kind.as_deref(), limit), job_row)
+}
+
+/// Dead jobs whose subject is not open again, oldest first, of one kind if given.
+pub fn jobs_dead(tx: &ReadTx<'_>, kind: Option<&str>, limit: u32) -> Result<Vec<JobRow>, DbError> {
+    let sql = format!(
+        "SELECT {JOB_COLUMNS} WHERE state = 'dead' AND (?1 IS NULL OR kind = ?1) AND NOT EXISTS (
+             SELECT 1 FROM outbox o WHERE o.kind = outbox.kind AND o.subject = outbox.subject
+             AND o.state IN ('ready', 'running', 'waiting'))
+         ORDER BY seq LIMIT ?2"
+    );
+    tx.all(&sql, (kind, limit), job_row)
 }
 
 /// Jobs that are open: seq, kind, due, in order.

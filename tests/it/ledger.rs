@@ -172,6 +172,7 @@ async fn a_journal_with_rows_missing_moved_or_swapped_is_broken_where_it_begins(
     let connection = unguarded(&path);
     for (wrong, at) in [
         ("DELETE FROM journal WHERE seq = 7", 7),
+        ("DELETE FROM journal_body WHERE seq = 8", 8),
         ("DELETE FROM journal WHERE seq = 1", 1),
         ("UPDATE journal SET seq = 1000000 WHERE seq = 9", 9),
         (

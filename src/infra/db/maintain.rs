@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BUSY_FRAMES: i64 = 4000;
 /// Frames that are folded in once the store has been at rest between two looks.
 const IDLE_FRAMES: i64 = 32;
+/// A page, about.
+const FRAME_BYTES: u64 = 4096;
 /// A log file that has grown to this many bytes is cut once the store is at rest, so that a burst does not hold the disk for ever. Below it the file
 /// is kept and overwritten from its start, which halves what a sync costs.
 const TRUNCATE_BYTES: u64 = 64 * 1024 * 1024;
@@ -69,9 +71,10 @@ fn run<C: Companion>(files: &Weak<Files<C>>, stopped: &(Mutex<bool>, Condvar)) {
         }
         drop(stop);
         let Some(files) = files.upgrade() else { return };
-        let open = files.all_open();
-        seen.retain(|id, _| open.iter().any(|file| file.id() == *id));
-        for file in open {
+        // Held one at a time: a file that is held cannot be closed to make room.
+        let open: Vec<_> = files.all_open().iter().map(|file| (file.id(), Arc::downgrade(file))).collect();
+        seen.retain(|id, _| open.iter().any(|(open, _)| open == id));
+        for file in open.iter().filter_map(|(_, file)| file.upgrade()) {
             let memory = seen.entry(file.id()).or_default();
             if let Err(error) = look(&file, memory) {
                 tracing::warn!(tenant_id = %file.id(), %error, "checkpoint failed");
@@ -88,8 +91,12 @@ fn look<C: Companion>(file: &TenantFile<C>, seen: &mut Seen) -> Result<(), DbErr
     } else {
         *seen = Seen { batches, at_rest: 0, is_folded: false };
     }
-    let is_cut_due = seen.at_rest == LOOKS_BEFORE_CUT && wal_bytes(file.path()) >= TRUNCATE_BYTES;
-    if seen.is_folded && !is_cut_due {
+    let bytes = wal_bytes(file.path());
+    let threshold = if seen.at_rest > 0 { IDLE_FRAMES } else { BUSY_FRAMES };
+    let is_cut_due = seen.at_rest == LOOKS_BEFORE_CUT && bytes >= TRUNCATE_BYTES;
+    // The file's size bounds the frames in it, and is had without a connection.
+    let may_hold_enough = i64::try_from(bytes / FRAME_BYTES).unwrap_or(i64::MAX) >= threshold;
+    if (seen.is_folded || !may_hold_enough) && !is_cut_due {
         return Ok(());
     }
     let mut slot = file.checkpointer().lock();
@@ -99,7 +106,6 @@ fn look<C: Companion>(file: &TenantFile<C>, seen: &mut Seen) -> Result<(), DbErr
     };
     // An error drops the connection: the next look opens a new one.
     let (log, moved) = checkpoint(&connection, "NOOP")?;
-    let threshold = if seen.at_rest > 0 { IDLE_FRAMES } else { BUSY_FRAMES };
     if is_cut_due {
         checkpoint(&connection, "TRUNCATE")?;
     } else if log.saturating_sub(moved) >= threshold {

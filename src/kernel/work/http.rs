@@ -258,7 +258,7 @@ async fn retry(runner: Arc<Runner>, call: Call) -> Result<Answer, Fault> {
 async fn retry_all(call: Call) -> Result<Answer, Fault> {
     let body: RetryAllBody = call.json()?;
     let reply = call.scope()?.reply(&service::RETRY_ALL, move |cx| {
-        let retried = service::retry_all_in(cx, body.kind)?;
+        let retried = service::retry_all_in(cx, body.kind.as_deref())?;
         json_reply(200, &Retried { retried })
     });
     reply.await.map(Answer::Reply)

@@ -7,7 +7,7 @@ use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
 use crate::kernel::outbox::{JobRow, JobState};
 use crate::kernel::permit::Permission;
-use crate::kernel::store::{self, JobFilter};
+use crate::kernel::store;
 
 /// Gives a dead job a fresh budget of runs.
 pub const RETRY: Command = Command::new("jobs.retry", Permission::JobWrite);
@@ -40,10 +40,9 @@ pub fn retry_in(cx: &mut Cx<'_>, id: JobId) -> Result<JobRow, Fault> {
 }
 
 /// Retries the oldest dead jobs, of one kind if given. Gives how many.
-pub fn retry_all_in(cx: &mut Cx<'_>, kind: Option<String>) -> Result<u32, Fault> {
-    let filter = JobFilter { state: Some(JobState::Dead), kind, before: None };
+pub fn retry_all_in(cx: &mut Cx<'_>, kind: Option<&str>) -> Result<u32, Fault> {
     let mut retried = 0_u32;
-    for job in store::jobs_list(cx.read(), &filter, RETRY_ALL_MAX)? {
+    for job in store::jobs_dead(cx.read(), kind, RETRY_ALL_MAX)? {
         if store::job_retry(cx.tx(), job.seq, cx.now())? {
             cx.announce(&job.kind, job.seq, cx.now());
             record_retried(cx, &job)?;

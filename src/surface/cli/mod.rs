@@ -18,6 +18,8 @@ pub struct Cli {
 pub enum Verb {
     /// A working store in seconds: temporary data, a catalog, the vendors' emulators, the admin pages.
     Demo(Demo),
+    /// First run: makes the key, a store and its owner in an empty data folder.
+    Init(Init),
     /// The server.
     Serve(Serve),
     /// The journal of a stopped store.
@@ -48,6 +50,29 @@ pub struct Demo {
     /// For tests: push to this emulator of Google on this machine, which outlives the demo, instead of starting one.
     #[arg(long, hide = true, value_name = "URL")]
     pub google_sandbox: Option<String>,
+}
+
+/// `init`
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The data folder; it must not hold a store.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The store's short name: a-z, 0-9 and -, beginning with a letter.
+    #[arg(long)]
+    pub handle: String,
+    /// The store's name.
+    #[arg(long)]
+    pub name: String,
+    /// The owner's e-mail address.
+    #[arg(long)]
+    pub email: String,
+    /// The owner's name.
+    #[arg(long, default_value = "Owner")]
+    pub owner: String,
+    /// Print one line of JSON on standard output instead of words.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `serve`

@@ -2,7 +2,7 @@
 
 use crate::harness::evidence::examine;
 use crate::harness::load::Load;
-use crate::harness::process::{Store, bodega, desk, google, run_through, wait};
+use crate::harness::process::{Http, Store, bodega, desk, google, run_through, wait};
 use crate::kill::{figure, finish, tail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
@@ -145,4 +145,44 @@ fn the_demo_and_a_real_store_never_share_a_folder() {
     let before = contents(&real);
     assert_refuses("a demo on a real folder", demo_on(&real), "holds a real store");
     assert_eq!(contents(&real), before, "a refused demo leaves no trace");
+}
+
+/// RA9.2, RA10.1: `init` makes a store once, and what it hands out opens the served store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_was_made_by_init_is_served_and_made_only_once() {
+    let (desk, _log) = desk();
+    let data = desk.path().join("data");
+    let make = || {
+        let mut command = bodega();
+        command.arg("init").arg("--data").arg(&data).args(["--handle", "laden", "--name", "Laden"]);
+        command.args(["--email", "owner@laden.example", "--json"]);
+        command
+    };
+    let made = make().output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let told: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let (is_made_again, words, _) = run_through(&mut make(), STOP_MAX);
+    assert!(!is_made_again && words.contains("there is a store in"), "{words}");
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = bodega()
+        .arg("serve")
+        .env("BODEGA_DATA", &data)
+        .env("BODEGA_LISTEN", free.to_string())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while TcpStream::connect(free).is_err() {
+        assert!(begun.elapsed() < STOP_MAX, "it does not listen");
+        tokio::task::yield_now().await;
+    }
+    let http = Http::new(&format!("http://{free}"), told["api_token"].as_str().unwrap());
+    let warehouse = serde_json::json!({ "code": "MAIN", "name": "Laden" });
+    assert_eq!(http.post("/api/v1/warehouses", &warehouse).await.status, 201);
+    let code = told["sign_in_path"].as_str().unwrap().split("code=").nth(1).unwrap();
+    let session = http.post("/api/v1/session/link", &serde_json::json!({ "code": code })).await;
+    assert_eq!((session.status, session.body["tenant"]["handle"].as_str()), (200, Some("laden")), "{session:?}");
+    kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
+    assert!(wait(&mut server, STOP_MAX).unwrap().success());
 }

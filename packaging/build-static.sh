@@ -28,7 +28,8 @@ fi
 
 # The target is named even when it is the host's: otherwise the flags would reach build scripts and procedural macros too,
 # which are loaded into the compiler and cannot be static.
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --bin bodega --target "$target" >&2
+# Chance comes from the system call alone: in an empty root there is no /dev/urandom to fall back to, and no loader to look the call up with.
+RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' cargo build --locked --release --bin bodega --target "$target" >&2
 
 folder=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 echo "$folder/$target/release/bodega"

@@ -191,11 +191,15 @@ pub struct JobInsert<'a> {
 }
 
 /// Adds a job, or merges it into the open one of the same subject: its version goes up, and a job that is backing off stays so.
-/// Gives the row's number, when it is due, and whether a worker may take it now.
+/// Gives the row's number, when it is due, and whether the queue must hear of it: one that waits there already, and is not due earlier now, need
+/// not be told again. A worker that takes it reads the row as it is then.
 ///
 /// Merging comes first: among many changes of one subject all but the first end here, and an update touches no index.
 pub fn outbox_put(tx: &WriteTx<'_>, job: &JobInsert<'_>) -> Result<(i64, Timestamp, bool), DbError> {
-    let place = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)? == "ready"));
+    let place = |row: &Row<'_>| {
+        let (due, is_ready) = (row.get::<_, Timestamp>(1)?, row.get::<_, String>(2)? == "ready");
+        Ok((row.get(0)?, due, is_ready && due == job.due))
+    };
     let merged = tx.one(
         "UPDATE outbox SET version = version + 1, payload = :payload, updated_ms = :now,
                 due_ms = CASE WHEN state = 'ready' AND attempts = 0 THEN min(due_ms, :due) ELSE due_ms END

@@ -29,6 +29,7 @@ mod oversell;
 mod powercut;
 mod powercut_store;
 mod quarantine;
+mod screens;
 mod syncfail;
 mod tenancy;
 mod tidy;

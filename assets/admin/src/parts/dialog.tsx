@@ -19,8 +19,13 @@ export function Dialog({
   const id = useId();
   useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    ref.current?.showModal();
-    return () => before?.focus?.();
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => {
+      // While it is open, everything behind it is inert and takes no focus.
+      dialog?.close();
+      before?.focus?.();
+    };
   }, []);
   return (
     <dialog

@@ -98,12 +98,10 @@ export function Palette() {
   const close = () => (open.value = "none");
   // In the layout phase: the next key that is typed must already land in the box.
   useLayoutEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    dialog.current?.showModal();
-    return () => {
-      // A command that navigates moves the focus itself.
-      if (document.activeElement === document.body) before?.focus?.();
-    };
+    const box = dialog.current;
+    box?.showModal();
+    // Closing gives the focus back to where it was; taking an open dialog away does not. A command that navigates moves it on.
+    return () => box?.close();
   }, []);
   useEffect(() => {
     const q = text.trim();

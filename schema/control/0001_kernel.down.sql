@@ -1,10 +1,1 @@
-DROP TABLE idempotency;
-DROP TABLE outbox_attempt;
-DROP TABLE outbox;
-DROP TRIGGER journal_body_no_delete;
-DROP TRIGGER journal_body_no_update;
-DROP TABLE journal_body;
-DROP TRIGGER journal_no_delete;
-DROP TRIGGER journal_no_update;
-DROP TABLE journal;
-DROP TABLE meta;
+../tenant/0001_kernel.down.sql

@@ -5,7 +5,7 @@ CREATE TABLE tenant (
     routing     INTEGER NOT NULL UNIQUE CHECK (routing BETWEEN 1 AND 4294967295),
     handle      TEXT    NOT NULL UNIQUE CHECK (length(handle) BETWEEN 1 AND 63),
     name        TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
-    state       TEXT    NOT NULL CHECK (state IN ('creating', 'active', 'disabled')),
+    state       TEXT    NOT NULL CHECK (state = 'creating' OR state = 'active' OR state = 'disabled'),
     wrapped_key BLOB    NOT NULL,
     created_ms  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -49,7 +49,8 @@ CREATE TABLE outbox (
     request_id       BLOB    NOT NULL CHECK (length(request_id) = 16),
     version          INTEGER NOT NULL DEFAULT 1 CHECK (version > 0),
     state            TEXT    NOT NULL DEFAULT 'ready'
-                     CHECK (state IN ('ready', 'running', 'waiting', 'done', 'dead', 'discarded')),
+                     CHECK (state = 'ready' OR state = 'running' OR state = 'waiting' OR state = 'done'
+                            OR state = 'dead' OR state = 'discarded'),
     attempts         INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     lease_losses     INTEGER NOT NULL DEFAULT 0 CHECK (lease_losses BETWEEN 0 AND 3),
     boot             INTEGER,
@@ -60,10 +61,10 @@ CREATE TABLE outbox (
     waiting_since_ms INTEGER,
     finished_ms      INTEGER,
     last_error       TEXT,
-    CHECK ((state IN ('done', 'dead', 'discarded')) = (finished_ms IS NOT NULL)),
+    CHECK ((state = 'done' OR state = 'dead' OR state = 'discarded') = (finished_ms IS NOT NULL)),
     CHECK ((state = 'waiting') = (waiting_since_ms IS NOT NULL))
 ) STRICT;
-CREATE UNIQUE INDEX outbox_open ON outbox (kind, subject) WHERE state IN ('ready', 'running', 'waiting');
+CREATE UNIQUE INDEX outbox_open ON outbox (kind, subject) WHERE finished_ms IS NULL;
 CREATE INDEX outbox_dead ON outbox (seq) WHERE state = 'dead';
 CREATE INDEX outbox_dead_subject ON outbox (kind, subject) WHERE state = 'dead';
 CREATE INDEX outbox_finished ON outbox (finished_ms) WHERE finished_ms IS NOT NULL;
@@ -75,7 +76,8 @@ CREATE TABLE outbox_attempt (
     attempt     INTEGER NOT NULL CHECK (attempt >= 0),
     started_ms  INTEGER NOT NULL,
     finished_ms INTEGER NOT NULL,
-    outcome     TEXT    NOT NULL CHECK (outcome IN ('done', 'retry', 'parked', 'later', 'dead', 'lost')),
+    outcome     TEXT    NOT NULL CHECK (outcome = 'done' OR outcome = 'retry' OR outcome = 'parked'
+                                        OR outcome = 'later' OR outcome = 'dead' OR outcome = 'lost'),
     error       TEXT,
     PRIMARY KEY (job_seq, number)
 ) STRICT, WITHOUT ROWID;

@@ -11,7 +11,7 @@ CREATE TABLE catalog_product (
     google_category TEXT    CHECK (length(google_category) <= 20),
     link            TEXT    CHECK (length(link) <= 2000),
     image_link      TEXT    CHECK (length(image_link) <= 2000),
-    status          TEXT    NOT NULL CHECK (status IN ('active', 'draft', 'archived')),
+    status          TEXT    NOT NULL CHECK (status = 'active' OR status = 'draft' OR status = 'archived'),
     version         INTEGER NOT NULL DEFAULT 1 CHECK (version > 0),
     created_ms      INTEGER NOT NULL,
     updated_ms      INTEGER NOT NULL

@@ -25,7 +25,8 @@ CREATE TABLE inventory_movement (
     variant_id    BLOB    NOT NULL,
     warehouse_id  BLOB    NOT NULL,
     kind          TEXT    NOT NULL
-                  CHECK (kind IN ('receipt', 'sale', 'return', 'adjustment', 'transfer', 'count', 'damage')),
+                  CHECK (kind = 'receipt' OR kind = 'sale' OR kind = 'return' OR kind = 'adjustment'
+                         OR kind = 'transfer' OR kind = 'count' OR kind = 'damage'),
     quantity      INTEGER NOT NULL CHECK (quantity <> 0 AND quantity BETWEEN -1000000000 AND 1000000000),
     on_hand_after INTEGER NOT NULL CHECK (on_hand_after >= 0),
     reason        TEXT    NOT NULL CHECK (length(reason) <= 200),
@@ -49,7 +50,8 @@ CREATE TABLE inventory_reservation (
     variant_id   BLOB    NOT NULL,
     warehouse_id BLOB    NOT NULL,
     quantity     INTEGER NOT NULL CHECK (quantity BETWEEN 1 AND 1000000000),
-    state        TEXT    NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'released', 'consumed', 'expired')),
+    state        TEXT    NOT NULL DEFAULT 'open' CHECK (state = 'open' OR state = 'released' OR state = 'consumed'
+                                                        OR state = 'expired'),
     expires_ms   INTEGER,
     created_ms   INTEGER NOT NULL,
     closed_ms    INTEGER,
@@ -57,7 +59,6 @@ CREATE TABLE inventory_reservation (
     FOREIGN KEY (variant_id, warehouse_id) REFERENCES inventory_level (variant_id, warehouse_id)
 ) STRICT;
 CREATE INDEX inventory_reservation_by_owner ON inventory_reservation (owner_id);
-CREATE INDEX inventory_reservation_open ON inventory_reservation (variant_id, warehouse_id) WHERE state = 'open';
 CREATE INDEX inventory_reservation_expiring ON inventory_reservation (variant_id, expires_ms)
     WHERE state = 'open' AND expires_ms IS NOT NULL;
 

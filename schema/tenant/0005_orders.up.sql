@@ -22,8 +22,10 @@ CREATE TABLE sales_order (
     customer_id      BLOB    REFERENCES customer (id),
     status           TEXT    NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'cancelled')),
     payment_status   TEXT    NOT NULL
-                     CHECK (payment_status IN ('pending', 'authorized', 'partially_paid', 'paid', 'partially_refunded',
-                                           'refunded', 'voided')),
+                     CHECK (payment_status = 'pending' OR payment_status = 'authorized'
+                            OR payment_status = 'partially_paid' OR payment_status = 'paid'
+                            OR payment_status = 'partially_refunded' OR payment_status = 'refunded'
+                            OR payment_status = 'voided'),
     currency         TEXT    NOT NULL CHECK (length(currency) = 3),
     tax_inclusive    INTEGER NOT NULL CHECK (tax_inclusive IN (0, 1)),
     subtotal_minor   INTEGER NOT NULL,
@@ -79,7 +81,8 @@ CREATE TABLE payment_attempt (
     id            BLOB    NOT NULL CHECK (length(id) = 16),
     order_id      BLOB    NOT NULL REFERENCES sales_order (id),
     provider      TEXT    NOT NULL CHECK (length(provider) BETWEEN 1 AND 60),
-    state         TEXT    NOT NULL CHECK (state IN ('pending', 'authorized', 'captured', 'failed', 'cancelled')),
+    state         TEXT    NOT NULL CHECK (state = 'pending' OR state = 'authorized' OR state = 'captured'
+                                          OR state = 'failed' OR state = 'cancelled'),
     amount_minor  INTEGER NOT NULL CHECK (amount_minor >= 0),
     currency      TEXT    NOT NULL CHECK (length(currency) = 3),
     created_ms    INTEGER NOT NULL

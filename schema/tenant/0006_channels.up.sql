@@ -27,7 +27,8 @@ CREATE TABLE channel_message (
     headers      TEXT    NOT NULL CHECK (json_valid(headers)),
     body         BLOB    NOT NULL,
     state        TEXT    NOT NULL DEFAULT 'received'
-                 CHECK (state IN ('received', 'done', 'quarantined', 'ignored', 'discarded')),
+                 CHECK (state = 'received' OR state = 'done' OR state = 'quarantined' OR state = 'ignored'
+                        OR state = 'discarded'),
     attempts     INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     reason       TEXT,
     order_id     BLOB    CHECK (length(order_id) = 16),

@@ -28,11 +28,7 @@ pub fn react(cx: &mut Cx<'_>, fact: &Fact) -> Result<(), Fault> {
 }
 
 fn push_stock(cx: &mut Cx<'_>, fact: &Fact) -> Result<(), Fault> {
-    if !feeds::is_connected(cx.read())? {
-        return Ok(());
-    }
-    let variants: Vec<VariantId> = fact.touched.iter().map(|id| VariantId::from(*id)).collect();
-    feeds::enqueue_stock_in(cx, variants)
+    feeds::enqueue_stock_in(cx, fact.touched.iter().map(|id| VariantId::from(*id)))
 }
 
 fn push_products(cx: &mut Cx<'_>, fact: &Fact) -> Result<(), Fault> {

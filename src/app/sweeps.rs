@@ -4,6 +4,7 @@ use crate::base::error::Fault;
 use crate::domain::feeds::service as feeds;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::once;
+use crate::kernel::outbox::store as outbox;
 use crate::kernel::permit::Permission;
 use crate::kernel::scope::{Scope, Shared};
 use crate::kernel::store;
@@ -47,6 +48,6 @@ pub async fn round(shared: &Arc<Shared>, tenant: &Arc<crate::kernel::tenants::Te
 
 fn purge(cx: &Cx<'_>) -> Result<usize, Fault> {
     let answers = store::once_purge(cx.tx(), cx.now().minus(once::KEPT), STEP)?;
-    let jobs = store::jobs_purge(cx.tx(), cx.now().minus(HISTORY), STEP)?;
+    let jobs = outbox::jobs_purge(cx.tx(), cx.now().minus(HISTORY), STEP)?;
     Ok(answers.max(jobs))
 }

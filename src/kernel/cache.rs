@@ -22,6 +22,8 @@ pub enum Tag {
     Product,
     /// Any stock level.
     Inventory,
+    /// The store's warehouses.
+    Warehouse,
     /// Any order.
     Order,
     /// Users, tokens, sessions of the store.

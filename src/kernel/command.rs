@@ -9,8 +9,10 @@ use crate::kernel::actor::Actor;
 use crate::kernel::journal::{Fact, Head, Header, Origin, stored_body};
 use crate::kernel::ledger::{Ledger, Ready};
 use crate::kernel::outbox::NewJob;
+use crate::kernel::outbox::store as outbox;
 use crate::kernel::permit::Permission;
-use crate::kernel::store::{self, JobInsert};
+use crate::kernel::store;
+use std::time::Duration;
 
 /// One verb: everything about it that is not its own logic.
 #[derive(Debug)]
@@ -143,7 +145,7 @@ impl<'a> Cx<'a> {
         let chained = header.chain(&hash);
         store::journal_insert(self.tx, &header, &chained, &fact.body)?;
         self.ledger.advance(Head { seq: header.seq, hash: chained });
-        if let Some(tag) = fact.entity.tag() {
+        for tag in fact.tags() {
             self.ledger.add_tag(tag);
         }
         (self.surroundings.reaction)(self, &fact)?;
@@ -153,7 +155,7 @@ impl<'a> Cx<'a> {
     /// Asks for work after this transaction. Merged into the open job of the same subject, if there is one.
     pub fn enqueue(&mut self, job: &NewJob) -> Result<(), Fault> {
         let id: JobId = self.id();
-        let insert = JobInsert {
+        let insert = outbox::JobInsert {
             id,
             kind: job.kind,
             subject: &job.subject,
@@ -163,11 +165,17 @@ impl<'a> Cx<'a> {
             due: self.now().plus(job.delay),
             now: self.now(),
         };
-        let (seq, due, is_ready) = store::outbox_put(self.tx, &insert)?;
+        let (seq, due, is_ready) = outbox::outbox_put(self.tx, &insert)?;
         if is_ready {
             self.announce(job.kind, seq, due);
         }
         Ok(())
+    }
+
+    /// Whether a job of this kind and subject waits, in nobody's hand, that runs no later than one asked for now would: asking adds nothing then. For
+    /// those who would have to look things up first; [`Cx::enqueue`] sees it by itself.
+    pub fn is_awaited(&self, kind: &str, subject: &str, delay: Duration) -> Result<bool, Fault> {
+        Ok(outbox::job_waits(self.tx, kind, subject, self.now().plus(delay))?)
     }
 
     /// Takes an open job to the queue once this transaction is durable.

@@ -85,10 +85,11 @@ impl Entity {
     }
 
     /// The cached answers that a fact about this entity makes stale.
-    pub const fn tag(self) -> Option<Tag> {
+    const fn tag(self) -> Option<Tag> {
         match self {
             Self::Product => Some(Tag::Product),
-            Self::Variant | Self::Warehouse => Some(Tag::Inventory),
+            Self::Variant => Some(Tag::Inventory),
+            Self::Warehouse => Some(Tag::Warehouse),
             Self::Order => Some(Tag::Order),
             Self::User | Self::Token => Some(Tag::Auth),
             Self::Channel => Some(Tag::Channel),
@@ -117,6 +118,12 @@ impl Fact {
     pub fn new(kind: &'static str, entity: Entity, id: impl Into<Id>, body: &impl Serialize) -> Result<Self, Fault> {
         let body = serde_json::to_string(body).map_err(|error| Fault::broken(format!("{kind}: {error}")))?;
         Ok(Self { kind, entity, id: id.into(), body, touched: Vec::new() })
+    }
+
+    /// The cached answers that this fact makes stale: those about its entity, and those about stock when it moved some, whatever it is about.
+    pub fn tags(&self) -> impl Iterator<Item = Tag> + use<> {
+        let moves_stock = self.kind.starts_with("inventory.");
+        self.entity.tag().into_iter().chain(moves_stock.then_some(Tag::Inventory))
     }
 
     /// With the ids that reactions need.

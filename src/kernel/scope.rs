@@ -229,7 +229,7 @@ fn once_in_batch(
     rid: &str,
     act: impl FnOnce(&mut Cx<'_>) -> Result<Reply, Fault>,
 ) -> Result<Reply, Fault> {
-    let found = batch.atomic(|tx, _ledger| store::once_find(tx, &key.scope))?;
+    let found = batch.look(|tx| store::once_find(tx, &key.scope))?;
     if let Some(row) = found {
         return replay(&row, &key, surroundings);
     }

@@ -7,9 +7,9 @@ use bodega::domain::feeds::service::{self, NewFeedAccount};
 use bodega::domain::feeds::{PUSH_PRODUCT, PUSH_STOCK, jobs};
 use bodega::integrations::google::sandbox::Faults;
 use bodega::kernel::command::Command;
+use bodega::kernel::outbox::store as outbox;
 use bodega::kernel::outbox::{JobRow, JobState};
 use bodega::kernel::permit::Permission;
-use bodega::kernel::store as kernel_store;
 use bodega::kernel::work::JobRun;
 use bodega::kernel::work::service as work;
 use serde_json::json;
@@ -405,7 +405,7 @@ async fn a_restart_between_a_push_and_its_record_has_no_second_effect() {
     rig.adjust(variant, 4).await;
     rig.clock.advance(SECOND);
     let (seq, now) = (rig.job().seq, rig.clock.now());
-    rig.sql(move |tx| assert!(kernel_store::job_start(tx, seq, 1, now).unwrap())).await;
+    rig.sql(move |tx| assert!(outbox::job_start(tx, seq, 1, now).unwrap())).await;
 
     let worked = Arc::new(Notify::new());
     let ports = StuckPorts { ports: Arc::clone(&rig.ports), worked: Arc::clone(&worked) };

@@ -6,10 +6,11 @@ use bodega::base::clock::{Clock, ManualClock};
 use bodega::base::error::Fault;
 use bodega::infra::queue::{Backend, Queue, Settings};
 use bodega::kernel::command::Command;
+use bodega::kernel::outbox::store::{self as outbox, JobFilter};
 use bodega::kernel::outbox::{JobRow, JobState, NewJob};
 use bodega::kernel::permit::Permission;
 use bodega::kernel::scope::Scope;
-use bodega::kernel::store::{self, JobFilter};
+use bodega::kernel::store;
 use bodega::kernel::work::handler::INTAKE_LADDER;
 use bodega::kernel::work::{Handler, JobRun, Outcome, Policy, Runner, Running};
 use futures_util::{StreamExt as _, stream};
@@ -116,7 +117,7 @@ async fn ask(scope: &Scope, subject: &str, payload: u32) {
 }
 
 async fn jobs(scope: &Scope) -> Vec<JobRow> {
-    scope.read(Permission::JobRead, |tx| Ok(store::jobs_list(tx, &JobFilter::default(), 100)?)).await.unwrap()
+    scope.read(Permission::JobRead, |tx| Ok(outbox::jobs_list(tx, &JobFilter::default(), 100)?)).await.unwrap()
 }
 
 async fn until_state(scope: &Scope, state: JobState) -> JobRow {
@@ -205,7 +206,7 @@ async fn a_job_that_takes_the_process_down_three_times_is_dead() {
     let (_tenant, scope) = machine.store("haus").await;
     ask(&scope, "thing", 1).await;
     for boot in 1..=3 {
-        let begun = scope.write(&ASK, move |cx| Ok::<_, Fault>(store::job_start(cx.tx(), 1, boot, cx.now())?)).await;
+        let begun = scope.write(&ASK, move |cx| Ok::<_, Fault>(outbox::job_start(cx.tx(), 1, boot, cx.now())?)).await;
         assert!(begun.unwrap(), "it runs when the process of boot {boot} goes down");
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&machine.clock);
         let settings = Settings { backend: Backend::Memory, ..Settings::in_folder(machine.folder().join("queue")) };
@@ -218,7 +219,7 @@ async fn a_job_that_takes_the_process_down_three_times_is_dead() {
         next.recover().await.unwrap();
         assert_eq!(jobs(&scope).await.remove(0).lease_losses, boot, "one loss is counted once");
     }
-    let lost = scope.read(Permission::JobRead, |tx| Ok(store::attempts_of(tx, 1)?)).await.unwrap();
+    let lost = scope.read(Permission::JobRead, |tx| Ok(outbox::attempts_of(tx, 1)?)).await.unwrap();
     assert_eq!(lost.iter().map(|run| run.outcome.as_str()).collect::<Vec<_>>(), ["lost", "lost", "lost", "dead"]);
 }
 

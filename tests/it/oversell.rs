@@ -63,6 +63,21 @@ async fn the_last_piece_is_sold_once_to_two_hundred_buyers_at_the_api_and_the_ch
     shop.assert_sound().await;
 }
 
+/// SC12, D14: a page that shows stock follows an order at once, however often it was asked for before.
+#[tokio::test]
+async fn an_answered_order_is_seen_in_the_list_of_products() {
+    let shop = Shop::open_at_rest().await;
+    let variant = shop.article("SEEN", "10.00", 5, 0).await;
+    let newest = async || shop.list("/api/v1/products?limit=1").await.remove(0)["available"].clone();
+    assert_eq!(newest().await, 5);
+    let body = json!({
+        "currency": "EUR",
+        "lines": [{ "variant_id": variant, "quantity": 2, "unit_price": { "amount": "10.00", "currency": "EUR" } }],
+    });
+    shop.post("/api/v1/orders", &body).await.expect(201);
+    assert_eq!(newest().await, 3);
+}
+
 /// D32: more lines wait than one receipt serves at once; the rest follows by itself, in their order.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_serves_everybody_who_waits_however_many_they_are() {

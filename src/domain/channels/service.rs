@@ -20,8 +20,8 @@ use crate::infra::vault::SealKey;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
 use crate::kernel::outbox::NewJob;
+use crate::kernel::outbox::store as outbox;
 use crate::kernel::permit::Permission;
-use crate::kernel::store as kernel_store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -378,7 +378,7 @@ fn quarantined(cx: &Cx<'_>, channel: ChannelId, id: MessageId) -> Result<Message
 
 /// The dead letter of a message, if it is still there.
 fn dead_letter(cx: &Cx<'_>, id: MessageId) -> Result<Option<crate::kernel::outbox::JobRow>, Fault> {
-    Ok(kernel_store::job_of_subject(cx.read(), INTAKE_JOB, &id.to_string())?)
+    Ok(outbox::job_of_subject(cx.read(), INTAKE_JOB, &id.to_string())?)
 }
 
 /// Works on a quarantined message again, after whatever was wrong is mended. Gives the job.
@@ -386,7 +386,7 @@ pub fn replay_in(cx: &mut Cx<'_>, channel: ChannelId, id: MessageId) -> Result<c
     let row = quarantined(cx, channel, id)?;
     released_in(cx, &row)?;
     match dead_letter(cx, id)? {
-        Some(job) if kernel_store::job_retry(cx.tx(), job.seq, cx.now())? => {
+        Some(job) if outbox::job_retry(cx.tx(), job.seq, cx.now())? => {
             cx.announce(INTAKE_JOB, job.seq, cx.now());
             Ok(job.id)
         }
@@ -405,7 +405,7 @@ pub fn discard_in(cx: &mut Cx<'_>, channel: ChannelId, id: MessageId) -> Result<
     let end = MessageEnd { id, state: "discarded", reason: Some(&reason), external_id: None, order: None };
     store::message_end(cx.tx(), &end, cx.now())?;
     if let Some(job) = dead_letter(cx, id)? {
-        kernel_store::job_discard(cx.tx(), job.seq, "the message was discarded", cx.now())?;
+        outbox::job_discard(cx.tx(), job.seq, "the message was discarded", cx.now())?;
     }
     cx.record(Fact::new("message.discarded", Entity::Message, id, &serde_json::json!({ "topic": row.topic }))?)?;
     store::message_get(cx.read(), id)?.ok_or_else(|| ChannelError::NoMessage.into())

@@ -14,8 +14,8 @@ use crate::infra::vault::SealKey;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
 use crate::kernel::outbox::NewJob;
+use crate::kernel::outbox::store as outbox;
 use crate::kernel::permit::Permission;
-use crate::kernel::store as kernel_store;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -188,6 +188,9 @@ pub fn enqueue_stock_in(cx: &mut Cx<'_>, variants: impl IntoIterator<Item = Vari
         return Ok(());
     }
     for variant in variants {
+        if cx.is_awaited(PUSH_STOCK, &variant.to_string(), COALESCE_WINDOW)? {
+            continue;
+        }
         if let Some(sku) = sku_of(cx, variant)? {
             enqueue_stock_of_in(cx, variant, &sku)?;
         }
@@ -226,7 +229,7 @@ pub fn refresh_due_in(cx: &mut Cx<'_>, limit: u32) -> Result<u32, Fault> {
     let old = store::products_old(cx.read(), connection.epoch, cx.now().minus(REFRESH_AFTER), limit)?;
     let mut asked = 0_u32;
     for (variant, sku) in old {
-        if !kernel_store::job_is_open(cx.read(), PUSH_PRODUCT, &variant.to_string())? {
+        if !outbox::job_is_open(cx.read(), PUSH_PRODUCT, &variant.to_string())? {
             cx.enqueue(&job(PUSH_PRODUCT, variant, &sku)?)?;
             asked = asked.saturating_add(1);
         }
@@ -356,7 +359,7 @@ pub fn health(tx: &ReadTx<'_>, now: Timestamp) -> Result<Health, Fault> {
     let connection = store::connection(tx)?;
     let epoch = connection.as_ref().map_or(0, |row| row.epoch);
     let told_24h = store::told_since(tx, epoch, now.minus(DAY))?;
-    let product = kernel_store::jobs_oldest(tx, PUSH_PRODUCT)?;
-    let stock = kernel_store::jobs_oldest(tx, PUSH_STOCK)?;
+    let product = outbox::jobs_oldest(tx, PUSH_PRODUCT)?;
+    let stock = outbox::jobs_oldest(tx, PUSH_STOCK)?;
     Ok(Health { connection, told_24h, oldest_waiting: product.into_iter().chain(stock).min() })
 }

@@ -182,8 +182,12 @@ pub fn reserve_in(
     } else {
         order
     };
+    let may_expire = store::has_expiring(cx.read())?;
     let mut allocations = Vec::with_capacity(demands.len());
     for demand in demands {
+        if may_expire {
+            release_expired(cx, demand.variant)?;
+        }
         let allocation = reserve_line(cx, owner, demand, order)?;
         if !allocation.short.is_zero() && when_short == WhenShort::Refuse {
             return Err(insufficient(cx.read(), demand, &allocation)?.into());
@@ -201,6 +205,11 @@ struct LinePieces {
     quantity: i64,
 }
 
+#[derive(Serialize)]
+struct Pieces {
+    lines: Vec<LinePieces>,
+}
+
 /// One fact for what was promised, one for what is missing.
 fn record_promises(cx: &mut Cx<'_>, owner: Id, allocations: &[Allocation]) -> Result<(), Fault> {
     let pieces = |of: fn(&Allocation) -> i64| -> Vec<LinePieces> {
@@ -212,20 +221,27 @@ fn record_promises(cx: &mut Cx<'_>, owner: Id, allocations: &[Allocation]) -> Re
     for (kind, lines) in [("inventory.reserved", promised), ("inventory.shortfall", missing)] {
         if !lines.is_empty() {
             let touched: Vec<Id> = lines.iter().map(|line| line.variant.into()).collect();
-            let body = serde_json::json!({ "lines": lines });
-            cx.record(Fact::new(kind, Entity::Order, owner, &body)?.touching(touched))?;
+            cx.record(Fact::new(kind, Entity::Order, owner, &Pieces { lines })?.touching(touched))?;
         }
     }
     Ok(())
 }
 
 fn reserve_line(cx: &mut Cx<'_>, owner: Id, demand: &Demand, order: &[WarehouseId]) -> Result<Allocation, Fault> {
-    release_expired(cx, demand.variant)?;
-    let levels = store::levels_of(cx.read(), demand.variant)?;
-    let Plan { picks, short } = plan(demand.quantity, &levels, order);
-    let allocation = Allocation { line: demand.line, variant: demand.variant, picks, short };
+    let Demand { line, variant, quantity } = *demand;
+    // What the plan would choose, without reading the levels: nearly always the first warehouse has the line whole.
+    if let Some(first) = order.first() {
+        let pick = Pick { warehouse: *first, quantity };
+        if store::level_reserve(cx.tx(), variant, pick, cx.now())? {
+            store::reservation_insert(cx.tx(), cx.id(), owner, (line, variant, pick), None, cx.now())?;
+            return Ok(Allocation { line, variant, picks: vec![pick], short: Quantity::ZERO });
+        }
+    }
+    let levels = store::levels_of(cx.read(), variant)?;
+    let Plan { picks, short } = plan(quantity, &levels, order);
+    let allocation = Allocation { line, variant, picks, short };
     for pick in &allocation.picks {
-        promise(cx, owner, demand.line, demand.variant, *pick)?;
+        promise(cx, owner, line, variant, *pick)?;
     }
     if !short.is_zero() {
         store::shortfall_insert(cx.tx(), owner, &allocation, cx.now())?;

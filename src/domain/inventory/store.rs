@@ -215,6 +215,11 @@ pub fn reservations_open(tx: &ReadTx<'_>, owner: Id) -> Result<Vec<OpenReservati
     )
 }
 
+/// Whether any open reservation has an end.
+pub fn has_expiring(tx: &ReadTx<'_>) -> Result<bool, DbError> {
+    tx.exists("SELECT 1 FROM inventory_reservation WHERE state = 'open' AND expires_ms IS NOT NULL LIMIT 1", [])
+}
+
 /// Open reservations of a variant whose time is up.
 pub fn reservations_expired(
     tx: &ReadTx<'_>,

@@ -3,7 +3,7 @@
 //! Batches form by themselves: what is queued while the last commit runs is the next batch. There is no added delay.
 
 use super::connect::{Role, open_connection};
-use super::tx::WriteTx;
+use super::tx::{ReadTx, WriteTx};
 use super::{DbError, pool::WriterPool};
 use crate::base::clock::Clock;
 use parking_lot::Mutex;
@@ -84,6 +84,14 @@ impl Trouble {
 }
 
 impl<C: Companion> Batch<'_, C> {
+    /// Reads what the batch has written so far. Needs no savepoint, for there is nothing to take back.
+    pub fn look<T, E: From<DbError>>(&self, act: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
+        match self.trouble {
+            Some(trouble) => Err(trouble.error().into()),
+            None => act(&self.tx),
+        }
+    }
+
     /// Runs `act` in a savepoint of its own. An error or a panic takes back all that it wrote and leaves its neighbours alone.
     pub fn atomic<T, E: From<DbError>>(
         &mut self,

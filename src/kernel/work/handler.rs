@@ -5,8 +5,8 @@ use crate::base::error::{Fault, Kind};
 use crate::infra::queue::Lane;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::outbox::JobRow;
+use crate::kernel::outbox::store as outbox;
 use crate::kernel::scope::Scope;
-use crate::kernel::store;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,7 +125,7 @@ impl JobRun {
             .scope
             .write(command, move |cx| {
                 let value = act(cx)?;
-                if !store::job_done(cx.tx(), seq, version, cx.now())? {
+                if !outbox::job_done(cx.tx(), seq, version, cx.now())? {
                     // Something was merged in meanwhile: the job stays, and runs again.
                     cx.announce(&kind, seq, cx.now());
                 }

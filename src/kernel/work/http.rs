@@ -7,9 +7,9 @@ use crate::base::error::{Fault, Place};
 use crate::base::id::JobId;
 use crate::base::page::Page;
 use crate::base::text::is_clean;
+use crate::kernel::outbox::store::{self as outbox, JobFilter};
 use crate::kernel::outbox::{AttemptRow, JobRow, JobState};
 use crate::kernel::permit::Permission;
-use crate::kernel::store::{self, JobFilter};
 use crate::kernel::web::call::{Answer, Call, json, json_reply, missing, page, page_number};
 use crate::kernel::web::route::{Access, Route};
 use schemars::JsonSchema;
@@ -204,7 +204,7 @@ async fn list(runner: Arc<Runner>, call: Call, only: Option<JobState>) -> Result
     let filter = JobFilter { state, kind: query.kind, before: page_number(&wanted)? };
     let scope = call.scope()?;
     let limit = wanted.limit.saturating_add(1);
-    let rows = scope.read(Permission::JobRead, |tx| store::jobs_list(tx, &filter, limit).map_err(Fault::from)).await?;
+    let rows = scope.read(Permission::JobRead, |tx| outbox::jobs_list(tx, &filter, limit).map_err(Fault::from)).await?;
     let tenant = scope.tenant().id;
     let paused = runner.queue().paused().await;
     let page = Page::cut(rows, wanted.limit, |row| row.seq.to_be_bytes().to_vec()).map(|row| {

@@ -8,10 +8,10 @@ use crate::infra::queue::{Entry, Lane, Lease, Queue, Settle, Ticket};
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
 use crate::kernel::ledger::Ready;
+use crate::kernel::outbox::store as outbox;
 use crate::kernel::outbox::{AttemptRow, JobRow, LEASE_LOSSES_MAX};
 use crate::kernel::permit::Permission;
 use crate::kernel::scope::{RequestMeta, Scope, Shared};
-use crate::kernel::store;
 use futures_util::FutureExt as _;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -124,7 +124,7 @@ impl Runner {
         let file = self.shared.tenants.file_async(tenant).await?;
         let mut after = 0;
         loop {
-            let jobs = file.read(|tx| store::jobs_open(tx, after, RECOVERY_STEP)).await.map_err(Fault::from)?;
+            let jobs = file.read(|tx| outbox::jobs_open(tx, after, RECOVERY_STEP)).await.map_err(Fault::from)?;
             let Some((last, ..)) = jobs.last() else { return Ok(()) };
             after = *last;
             self.relay(tenant, jobs.into_iter().map(|(seq, kind, due)| Ready { kind, seq, due }).collect());
@@ -285,7 +285,7 @@ enum Start {
 }
 
 fn start(cx: &mut Cx<'_>, seq: i64, boot: i64) -> Result<Start, Fault> {
-    let Some(job) = store::job_get(cx.read(), seq)? else { return Ok(Start::Closed) };
+    let Some(job) = outbox::job_get(cx.read(), seq)? else { return Ok(Start::Closed) };
     if !job.state.is_open() {
         return Ok(Start::Closed);
     }
@@ -293,8 +293,8 @@ fn start(cx: &mut Cx<'_>, seq: i64, boot: i64) -> Result<Start, Fault> {
     if job.due > cx.now() && job.waiting_since.is_none() {
         return Ok(Start::NotDue(job.due));
     }
-    store::job_start(cx.tx(), seq, boot, cx.now())?;
-    let started = store::job_get(cx.read(), seq)?.map(|row| JobRow { waiting_since: job.waiting_since, ..row });
+    outbox::job_start(cx.tx(), seq, boot, cx.now())?;
+    let started = outbox::job_get(cx.read(), seq)?.map(|row| JobRow { waiting_since: job.waiting_since, ..row });
     Ok(started.map_or(Start::Closed, |row| Start::Run(Box::new(row))))
 }
 
@@ -303,7 +303,7 @@ fn finish(cx: &mut Cx<'_>, job: &JobRow, policy: &Policy, outcome: Outcome) -> R
     let name = outcome_name(&outcome);
     match outcome {
         Outcome::Done => {
-            let closed = store::job_done(cx.tx(), job.seq, job.version, now)?;
+            let closed = outbox::job_done(cx.tx(), job.seq, job.version, now)?;
             Ok(if closed { Settle::Forget } else { Settle::Again(now) })
         }
         Outcome::Retry(error) => match policy.wait_after(job.attempts.saturating_add(1)) {
@@ -340,8 +340,8 @@ fn again(
     waiting_since: Option<Timestamp>,
     error: &str,
 ) -> Result<(), Fault> {
-    let back = store::JobBack { seq, due, is_burned, waiting_since, error };
-    Ok(store::job_again(cx.tx(), &back, cx.now())?)
+    let back = outbox::JobBack { seq, due, is_burned, waiting_since, error };
+    Ok(outbox::job_again(cx.tx(), &back, cx.now())?)
 }
 
 fn attempt(cx: &Cx<'_>, job: &JobRow, burned: i64, outcome: &str, error: Option<String>) -> Result<(), Fault> {
@@ -352,12 +352,12 @@ fn attempt(cx: &Cx<'_>, job: &JobRow, burned: i64, outcome: &str, error: Option<
         outcome: outcome.to_owned(),
         error,
     };
-    store::attempt_insert(cx.tx(), job.seq, &row)?;
+    outbox::attempt_insert(cx.tx(), job.seq, &row)?;
     Ok(())
 }
 
 fn bury(cx: &mut Cx<'_>, job: &JobRow, error: &str) -> Result<Settle, Fault> {
-    if !store::job_dead(cx.tx(), job.seq, job.version, error, cx.now())? {
+    if !outbox::job_dead(cx.tx(), job.seq, job.version, error, cx.now())? {
         attempt(cx, job, 1, "retry", Some(error.to_owned()))?;
         return Ok(Settle::Again(cx.now()));
     }
@@ -368,7 +368,7 @@ fn bury(cx: &mut Cx<'_>, job: &JobRow, error: &str) -> Result<Settle, Fault> {
 }
 
 fn recover_step(cx: &mut Cx<'_>, boot: i64) -> Result<u32, Fault> {
-    let lost = store::jobs_lost(cx.tx(), boot, cx.now(), RECOVERY_STEP)?;
+    let lost = outbox::jobs_lost(cx.tx(), boot, cx.now(), RECOVERY_STEP)?;
     let count = u32::try_from(lost.len()).unwrap_or(RECOVERY_STEP);
     for job in lost {
         let error = "the process ended during the run".to_owned();

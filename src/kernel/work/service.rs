@@ -5,9 +5,9 @@ use crate::base::id::JobId;
 use crate::infra::db::ReadTx;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
+use crate::kernel::outbox::store as outbox;
 use crate::kernel::outbox::{JobRow, JobState};
 use crate::kernel::permit::Permission;
-use crate::kernel::store;
 
 /// Gives a dead job a fresh budget of runs.
 pub const RETRY: Command = Command::new("jobs.retry", Permission::JobWrite);
@@ -20,7 +20,7 @@ pub const DISCARD: Command = Command::new("jobs.discard", Permission::JobWrite);
 pub const RETRY_ALL_MAX: u32 = 500;
 
 fn found(cx: &Cx<'_>, id: JobId) -> Result<JobRow, Fault> {
-    store::job_find(cx.read(), id)?.ok_or_else(|| Fault::new(Kind::Missing, "not_found", "There is no such job."))
+    outbox::job_find(cx.read(), id)?.ok_or_else(|| Fault::new(Kind::Missing, "not_found", "There is no such job."))
 }
 
 /// Retries a dead job. History stays, the budget is fresh.
@@ -30,7 +30,7 @@ pub fn retry_in(cx: &mut Cx<'_>, id: JobId) -> Result<JobRow, Fault> {
         let detail = format!("The job is {}, only dead letters are retried.", job.state.name());
         return Err(Fault::new(Kind::Conflict, "job_not_dead", detail));
     }
-    if !store::job_retry(cx.tx(), job.seq, cx.now())? {
+    if !outbox::job_retry(cx.tx(), job.seq, cx.now())? {
         let detail = "A newer job for the same thing is open already. Discard this one.";
         return Err(Fault::new(Kind::Conflict, "job_superseded", detail));
     }
@@ -42,8 +42,8 @@ pub fn retry_in(cx: &mut Cx<'_>, id: JobId) -> Result<JobRow, Fault> {
 /// Retries the oldest dead jobs, of one kind if given. Gives how many.
 pub fn retry_all_in(cx: &mut Cx<'_>, kind: Option<&str>) -> Result<u32, Fault> {
     let mut retried = 0_u32;
-    for job in store::jobs_dead(cx.read(), kind, RETRY_ALL_MAX)? {
-        if store::job_retry(cx.tx(), job.seq, cx.now())? {
+    for job in outbox::jobs_dead(cx.read(), kind, RETRY_ALL_MAX)? {
+        if outbox::job_retry(cx.tx(), job.seq, cx.now())? {
             cx.announce(&job.kind, job.seq, cx.now());
             record_retried(cx, &job)?;
             retried = retried.saturating_add(1);
@@ -60,7 +60,7 @@ fn record_retried(cx: &mut Cx<'_>, job: &JobRow) -> Result<(), Fault> {
 /// Gives a job up that is not running.
 pub fn discard_in(cx: &mut Cx<'_>, id: JobId, reason: &str) -> Result<JobRow, Fault> {
     let job = found(cx, id)?;
-    if !store::job_discard(cx.tx(), job.seq, reason, cx.now())? {
+    if !outbox::job_discard(cx.tx(), job.seq, reason, cx.now())? {
         let detail = format!("The job is {}, it cannot be discarded.", job.state.name());
         return Err(Fault::new(Kind::Conflict, "job_not_open", detail));
     }
@@ -71,7 +71,7 @@ pub fn discard_in(cx: &mut Cx<'_>, id: JobId, reason: &str) -> Result<JobRow, Fa
 
 /// One job with its runs.
 pub fn job_get(tx: &ReadTx<'_>, id: JobId) -> Result<Option<(JobRow, Vec<crate::kernel::outbox::AttemptRow>)>, Fault> {
-    let Some(job) = store::job_find(tx, id)? else { return Ok(None) };
-    let attempts = store::attempts_of(tx, job.seq)?;
+    let Some(job) = outbox::job_find(tx, id)? else { return Ok(None) };
+    let attempts = outbox::attempts_of(tx, job.seq)?;
     Ok(Some((job, attempts)))
 }

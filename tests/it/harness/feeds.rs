@@ -26,10 +26,11 @@ use bodega::kernel::command::Cx;
 use bodega::kernel::journal::{Fact, JournalRow};
 use bodega::kernel::ledger::Hub;
 use bodega::kernel::once::Running;
+use bodega::kernel::outbox::store::{self as outbox, JobFilter};
 use bodega::kernel::outbox::{AttemptRow, JobRow, JobState};
 use bodega::kernel::permit::Rights;
 use bodega::kernel::scope::{RequestMeta, Scope, Shared};
-use bodega::kernel::store::{self as kernel_store, JobFilter};
+use bodega::kernel::store as kernel_store;
 use bodega::kernel::tenants::{Tenant, Tenants, TenantsConfig};
 use bodega::kernel::web::gate::{Admission, Admitting, Gate, Gatekeeper, WebConfig};
 use bodega::kernel::work::Runner;
@@ -211,7 +212,7 @@ impl Rig {
 
     pub(crate) fn jobs(&self, kind: &str) -> Vec<JobRow> {
         let filter = JobFilter { state: None, kind: Some(kind.to_owned()), before: None };
-        let read = self.scope.file().read_now(|tx| kernel_store::jobs_list(tx, &filter, 250));
+        let read = self.scope.file().read_now(|tx| outbox::jobs_list(tx, &filter, 250));
         let mut jobs = read.unwrap();
         jobs.reverse();
         jobs
@@ -223,7 +224,7 @@ impl Rig {
 
     pub(crate) fn attempts(&self) -> Vec<AttemptRow> {
         let seq = self.job().seq;
-        self.scope.file().read_now(|tx| kernel_store::attempts_of(tx, seq)).unwrap()
+        self.scope.file().read_now(|tx| outbox::attempts_of(tx, seq)).unwrap()
     }
 
     pub(crate) fn facts(&self, kind: &str) -> Vec<JournalRow> {

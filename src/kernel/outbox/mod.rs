@@ -1,5 +1,7 @@
 //! The outbox: work that a transaction leaves to be done. Written with the business change, closed when the work is recorded as done.
 
+pub mod store;
+
 use crate::base::clock::Timestamp;
 use crate::base::error::Fault;
 use crate::base::id::{Id, JobId};

@@ -1,9 +1,10 @@
 //! The one thread that owns the index and the leases, and what it can be told.
 
-use super::guard::{Guard, describe, reason_of};
+use super::front::Front;
+use super::guard::{describe, reason_of};
 use super::rooms::Rooms;
 use super::service::Shared;
-use super::{Depth, Entry, Fence, Health, IndexError, Lane, Lease, Loss, Paused, Reason, Settle, Taken, Ticket};
+use super::{Depth, Entry, Fence, Health, IndexError, Lane, Lease, Loss, Paused, Reason, Settle, Ticket};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::TenantId;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -64,7 +65,7 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
 /// The state of the queue.
 pub(super) struct Actor {
     clock: Arc<dyn Clock>,
-    guard: Guard,
+    front: Front,
     shared: Arc<Shared>,
     rooms: Rooms,
     leases: HashMap<Ticket, Held>,
@@ -82,12 +83,14 @@ impl Actor {
     pub(super) fn begin(
         clock: Arc<dyn Clock>,
         shared: Arc<Shared>,
+        near_max: usize,
         open: impl FnOnce() -> super::guard::Begun,
     ) -> Self {
         let begun = open();
+        let far = begun.rooms.iter().map(|room| room.entries).sum();
         let mut actor = Self {
             clock,
-            guard: begun.guard,
+            front: Front::new(begun.guard, near_max, far),
             shared,
             rooms: Rooms::default(),
             leases: HashMap::new(),
@@ -209,7 +212,7 @@ impl Actor {
                 held.again = None;
             }
         }
-        match self.guard.run(move |index| index.remove(&tickets)) {
+        match self.front.remove(tickets) {
             Ok(removed) => {
                 let now = self.clock.now();
                 for ticket in removed {
@@ -226,8 +229,8 @@ impl Actor {
         while !staged.is_empty() {
             let rest = staged.split_off(staged.len().min(BATCH));
             let batch = std::mem::replace(&mut staged, rest);
-            match self.guard.run(move |index| index.put(&batch).map(|new| (batch, new))) {
-                Ok((batch, new)) => {
+            match self.front.put(&batch) {
+                Ok(new) => {
                     let now = self.clock.now();
                     for Ticket { lane, tenant, .. } in new {
                         self.rooms.grown(lane, tenant, now);
@@ -252,12 +255,7 @@ impl Actor {
             if plan.is_empty() {
                 return leases;
             }
-            let asked = plan.clone();
-            let take = move |index: &mut dyn super::Index| {
-                let taken = asked.into_iter().map(|(tenant, share)| index.take(lane, tenant, now, share));
-                taken.collect::<Result<Vec<Taken>, _>>()
-            };
-            let taken = match self.guard.run(take) {
+            let taken = match self.front.take(lane, &plan, now) {
                 Ok(taken) => taken,
                 Err(error) => {
                     self.lose(&error);
@@ -280,7 +278,7 @@ impl Actor {
             held.again = Some(due);
             return None;
         }
-        let token = Fence { boot: self.guard.boot(), n: self.number() };
+        let token = Fence { boot: self.front.guard().boot(), n: self.number() };
         let lease = Lease { ticket, due, token, probe };
         self.alarms.insert((expires, token.n), Alarm::Lease(ticket));
         self.leases.insert(ticket, Held { lease, expires, again: None });
@@ -383,7 +381,7 @@ impl Actor {
     /// The index is gone, and with it all leases. What is put from here on goes into an empty one.
     fn lose(&mut self, error: &IndexError) {
         let reason = reason_of(error);
-        self.guard.replace(reason);
+        self.front.replace(reason);
         self.rooms.forget();
         self.leases.clear();
         self.alarms.clear();
@@ -400,13 +398,13 @@ impl Actor {
             metrics::counter!("bodega_queue_rebuilds_total").increment(1);
         }
         self.show_health();
-        let (number, at, boot) = (self.losses, self.clock.now(), self.guard.boot());
+        let (number, at, boot) = (self.losses, self.clock.now(), self.front.guard().boot());
         self.shared.lost(Loss { number, reason, detail, at, boot });
     }
 
     fn show_health(&self) {
-        let (backend, degraded) = (self.guard.backend(), self.guard.degraded.clone());
-        self.shared.set_health(Health { backend, degraded, boot: self.guard.boot(), losses: self.losses });
+        let (backend, degraded) = (self.front.guard().backend(), self.front.guard().degraded.clone());
+        self.shared.set_health(Health { backend, degraded, boot: self.front.guard().boot(), losses: self.losses });
     }
 
     /// Work in progress goes back into the index, so that the next run has it.
@@ -419,6 +417,9 @@ impl Actor {
         self.alarms.clear();
         let before = self.losses;
         self.flush();
-        self.guard.close() && before == self.losses
+        if let Err(error) = self.front.hand_over() {
+            self.lose(&error);
+        }
+        self.front.close() && before == self.losses
     }
 }

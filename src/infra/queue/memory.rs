@@ -13,6 +13,29 @@ pub struct MemoryIndex {
 }
 
 impl MemoryIndex {
+    /// Entries that are there.
+    pub(super) fn len(&self) -> usize {
+        self.due_of.len()
+    }
+
+    /// Takes out the `count` entries of the last rooms that have longest to wait.
+    pub(super) fn take_last(&mut self, count: usize) -> Vec<Entry> {
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count {
+            let Some(mut room) = self.order.last_entry() else { break };
+            let (lane, tenant) = *room.key();
+            match room.get_mut().pop_last() {
+                Some((due, seq)) => {
+                    let ticket = Ticket { lane, tenant, seq };
+                    self.due_of.remove(&ticket);
+                    taken.push(Entry { ticket, due });
+                }
+                None => drop(room.remove()),
+            }
+        }
+        taken
+    }
+
     fn unlink(&mut self, ticket: Ticket, due: Timestamp) {
         let room = (ticket.lane, ticket.tenant);
         if let Some(queued) = self.order.get_mut(&room) {

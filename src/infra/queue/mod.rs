@@ -10,6 +10,7 @@
 //! `service` is the handle for everybody else.
 
 mod actor;
+mod front;
 mod guard;
 mod memory;
 mod rooms;

@@ -19,6 +19,9 @@ use tokio::sync::{oneshot, watch};
 /// Entries on their way to the actor. Beyond that they are dropped and a rebuild is asked for.
 const MAX_ON_THE_WAY: usize = 1_000_000;
 
+/// Entries that wait in memory, unless somebody says otherwise: an hour's orders of a busy store, in some 10 MB.
+const NEAR_MAX: usize = 65_536;
+
 /// How a queue is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -28,14 +31,16 @@ pub struct Settings {
     pub backend: Backend,
     /// How long the backend may take for one step before it is given up.
     pub deadline: Duration,
+    /// Entries that wait in memory at most; more are kept by the backend.
+    pub near_max: usize,
     /// The highest epoch of leases that was used before. Zero will do while the clock runs forward.
     pub boot: u64,
 }
 
 impl Settings {
-    /// The usual settings: sled, ten seconds.
+    /// The usual settings: sled, ten seconds, some 10 MB in memory.
     pub const fn in_folder(folder: PathBuf) -> Self {
-        Self { folder, backend: Backend::Sled, deadline: Duration::from_secs(10), boot: 0 }
+        Self { folder, backend: Backend::Sled, deadline: Duration::from_secs(10), near_max: NEAR_MAX, boot: 0 }
     }
 }
 
@@ -123,10 +128,10 @@ impl Queue {
         let ended = CloseAtEnd(Arc::clone(&shared));
         std::thread::Builder::new().name("queue".to_owned()).spawn(move || {
             let _ended = ended;
-            let Settings { folder, backend, deadline, boot } = settings;
+            let Settings { folder, backend, deadline, near_max, boot } = settings;
             let for_guard = Arc::clone(&clock);
             let open = move || Guard::open(folder, backend.name(), opener, deadline, boot, for_guard);
-            Actor::begin(clock, for_actor, open).run(&receiver);
+            Actor::begin(clock, for_actor, near_max, open).run(&receiver);
         })?;
         Ok(Self { messages, shared })
     }

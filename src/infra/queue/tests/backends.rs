@@ -1,5 +1,7 @@
 //! The three backends are the same index.
 
+use super::super::front::Front;
+use super::super::guard::Guard;
 use super::*;
 use proptest::prelude::*;
 
@@ -68,6 +70,39 @@ proptest! {
         let held = memory.rooms().unwrap();
         prop_assert_eq!(&held, &SqliteIndex::open(&sqlite).unwrap().rooms().unwrap());
         prop_assert_eq!(&held, &SledIndex::open(&sled).unwrap().rooms().unwrap());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// However few wait in memory: entries change sides, and nobody sees it.
+    #[test]
+    fn an_index_with_a_front_answers_as_one_without(ops in prop::collection::vec(any_op(), 1..80), near_max in 0..5_usize) {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOON));
+        let guard = Guard::open("nowhere".into(), "memory", None, Duration::from_secs(1), 0, clock).guard;
+        let mut front = Front::new(guard, near_max, 0);
+        let mut plain = MemoryIndex::default();
+        let sorted = |mut tickets: Vec<Ticket>| {
+            tickets.sort_unstable();
+            tickets
+        };
+        for op in ops {
+            match op {
+                Op::Put(entries) => {
+                    prop_assert_eq!(sorted(front.put(&entries).unwrap()), sorted(plain.put(&entries).unwrap()));
+                }
+                Op::Remove(tickets) => {
+                    prop_assert_eq!(sorted(front.remove(tickets.clone()).unwrap()), sorted(plain.remove(&tickets).unwrap()));
+                }
+                Op::Take { lane, store, now, max } => {
+                    let taken = front.take(lane, &[(tenant(store), max)], Timestamp(now)).unwrap();
+                    let expected = plain.take(lane, tenant(store), Timestamp(now), max).unwrap();
+                    prop_assert_eq!(taken, vec![expected]);
+                }
+                Op::Rooms => front.hand_over().unwrap(),
+            }
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Checkpoints: a thread of its own moves WAL frames into the files while the writers go on (D10).
 //!
 //! A checkpoint beside a busy writer never reaches the end of the log, and only a log that was moved whole is overwritten from its start.
-//! So this thread moves the bulk, and then asks the writer to move the few frames that came meanwhile.
+//! So this thread moves the bulk, then what came meanwhile, which is less each time, and in the end asks the writer to move the few frames that
+//! are left: for what the writer moves and syncs itself, everybody waits.
 
 use super::DbError;
 use super::connect::{Role, open_connection};
 use super::files::{Files, TenantFile, wal_bytes};
-use super::writer::Companion;
+use super::writer::{Companion, Writer};
 use crate::base::id::TenantId;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
@@ -20,6 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BUSY_FRAMES: i64 = 4000;
 /// Frames that are folded in once the store has been at rest between two looks.
 const IDLE_FRAMES: i64 = 32;
+/// Frames that the writer may be left with.
+const REST_FRAMES: i64 = 64;
+/// Passes over the log of a busy store before the writer is asked, however much is left: a slow disk never gets below [`REST_FRAMES`].
+const PASSES_MAX: u32 = 4;
 /// A page, about.
 const FRAME_BYTES: u64 = 4096;
 /// A log file that has grown to this many bytes is cut once the store is at rest, so that a burst does not hold the disk for ever. Below it the file
@@ -109,15 +114,29 @@ fn look<C: Companion>(file: &TenantFile<C>, seen: &mut Seen) -> Result<(), DbErr
     if is_cut_due {
         checkpoint(&connection, "TRUNCATE")?;
     } else if log.saturating_sub(moved) >= threshold {
-        checkpoint(&connection, "PASSIVE")?;
+        fold(&connection, file.writer())?;
         metrics::counter!("bodega_db_checkpoints_total").increment(1);
-        // What it says of itself ends where it began; the writer has gone on meanwhile.
-        if file.writer().batches() != batches {
-            file.writer().request_checkpoint_end();
-        }
     }
     seen.is_folded = seen.at_rest > 0;
     *slot = Some(connection);
+    Ok(())
+}
+
+/// Moves the log into the file, and asks the writer for the end of it if that is out of reach from here.
+fn fold<C: Companion>(connection: &Connection, writer: &Writer<C>) -> Result<(), DbError> {
+    for _ in 0..PASSES_MAX {
+        let batches = writer.batches();
+        checkpoint(connection, "PASSIVE")?;
+        if writer.batches() == batches {
+            return Ok(());
+        }
+        // What the pass says of itself ends where it began; the writer has gone on meanwhile.
+        let (log, moved) = checkpoint(connection, "NOOP")?;
+        if log.saturating_sub(moved) <= REST_FRAMES {
+            break;
+        }
+    }
+    writer.request_checkpoint_end();
     Ok(())
 }
 

@@ -4,10 +4,10 @@ use super::model::{ChannelFigures, ChannelRow, MessageRow};
 use super::queries;
 use super::service::{self, NewChannel};
 use crate::base::clock::Timestamp;
+use crate::base::complaints::Complaints;
 use crate::base::error::{Fault, Place};
 use crate::base::id::{ChannelId, JobId, MessageId, OrderId, VariantId, WarehouseId};
 use crate::base::page::Page;
-use crate::base::text::is_clean;
 use crate::domain::orders::service::MAP_STEP;
 use crate::kernel::permit::Permission;
 use crate::kernel::web::call::{Answer, Call, PageQuery, json, json_reply, missing, page, page_number, page_of_few};
@@ -293,28 +293,20 @@ async fn get(call: Call) -> Result<Answer, Fault> {
     json(200, &channel_wire(&queries::channel(call.scope()?, id).await?))
 }
 
-fn check_text(pointer: &str, text: &str, min: usize, max: usize) -> Result<(), Fault> {
-    if (min..=max).contains(&text.chars().count()) && is_clean(text) {
-        return Ok(());
-    }
-    let detail =
-        format!("`{}` needs {min} to {max} characters without control characters.", pointer.trim_start_matches('/'));
-    Err(Fault::field(Place::Pointer(pointer.to_owned()), "invalid_text", detail))
-}
-
 async fn create(call: Call) -> Result<Answer, Fault> {
     let body: ChannelBody = call.json()?;
-    check_text("/name", &body.name, 1, 200)?;
-    check_text("/external_shop", &body.external_shop, 1, 300)?;
-    check_text("/secret", &body.secret, 16, 200)?;
+    let mut faults = Complaints::default();
+    faults.text("/name", &body.name, 1, 200);
+    faults.text("/external_shop", &body.external_shop, 1, 300);
+    faults.text("/secret", &body.secret, 16, 200);
     let provider = match body.provider {
         ProviderWire::Shopify => "shopify".to_owned(),
     };
     let warehouses = body.warehouse_ids.unwrap_or_default();
     if warehouses.len() > 50 {
-        let place = Place::Pointer("/warehouse_ids".to_owned());
-        return Err(Fault::field(place, "out_of_range", "A channel names at most 50 warehouses."));
+        faults.add("/warehouse_ids", "out_of_range", "A channel names at most 50 warehouses.");
     }
+    faults.end()?;
     let new =
         NewChannel { provider, name: body.name, external_shop: body.external_shop, secret: body.secret, warehouses };
     let reply = call.scope()?.reply(&service::CREATE, move |cx| {
@@ -327,12 +319,13 @@ async fn create(call: Call) -> Result<Answer, Fault> {
 async fn rotate(call: Call) -> Result<Answer, Fault> {
     let id: ChannelId = call.id("id")?;
     let body: SecretBody = call.json()?;
-    check_text("/secret", &body.secret, 16, 200)?;
+    let mut faults = Complaints::default();
+    faults.text("/secret", &body.secret, 16, 200);
     let overlap = body.overlap_seconds.map_or(service::ROTATION_OVERLAP, Duration::from_secs);
     if overlap > Duration::from_hours(168) {
-        let place = Place::Pointer("/overlap_seconds".to_owned());
-        return Err(Fault::field(place, "out_of_range", "The secret before counts for a week at most."));
+        faults.add("/overlap_seconds", "out_of_range", "The secret before counts for a week at most.");
     }
+    faults.end()?;
     let reply = call.scope()?.reply(&service::ROTATE, move |cx| {
         service::rotate_in(cx, id, &body.secret, overlap)?;
         json_reply(200, &channel_wire(&queries::channel_in(cx.read(), id)?))
@@ -432,7 +425,9 @@ async fn mappings(call: Call) -> Result<Answer, Fault> {
 async fn map(call: Call) -> Result<Answer, Fault> {
     let channel: ChannelId = call.id("id")?;
     let body: MappingBody = call.json()?;
-    check_text("/external_sku", &body.external_sku, 1, 255)?;
+    let mut faults = Complaints::default();
+    faults.text("/external_sku", &body.external_sku, 1, 255);
+    faults.end()?;
     let scope = call.scope()?;
     let (sku, variant) = (body.external_sku, body.variant_id);
     let first = sku.clone();

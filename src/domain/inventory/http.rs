@@ -4,11 +4,11 @@ use super::model::{Adjustment, LOW_STOCK, LevelFilter, LevelRow, Movement, Movem
 use super::queries;
 use super::service::{self, NewWarehouse};
 use crate::base::clock::Timestamp;
-use crate::base::error::{Fault, FieldFault, Place};
+use crate::base::complaints::Complaints;
+use crate::base::error::{Fault, Place};
 use crate::base::id::{MovementId, OrderId, ProductId, ReservationId, VariantId, WarehouseId};
 use crate::base::page::{Page, PageRequest};
 use crate::base::quantity::QUANTITY_MAX;
-use crate::base::text::is_clean;
 use crate::kernel::actor::Actor;
 use crate::kernel::permit::Permission;
 use crate::kernel::web::call::{Answer, Call, PageQuery, json, json_reply, page, page_number, page_of_few};
@@ -281,39 +281,22 @@ async fn warehouses_list(call: Call) -> Result<Answer, Fault> {
     json(200, &page_of_few(&query, rows)?.map(warehouse_wire))
 }
 
-/// Complaints about a text that must have `min` to `max` characters and no control characters.
-fn check_text(faults: &mut Vec<FieldFault>, pointer: &str, text: &str, min: usize, max: usize) {
-    let length = text.chars().count();
-    if (min..=max).contains(&length) && is_clean(text) {
-        return;
-    }
-    let detail =
-        format!("`{}` needs {min} to {max} characters without control characters.", &pointer.trim_start_matches('/'));
-    faults.push(FieldFault { place: Place::Pointer(pointer.to_owned()), code: "invalid_text", detail });
-}
-
-fn refuse_if_any(faults: Vec<FieldFault>) -> Result<(), Fault> {
-    if faults.is_empty() { Ok(()) } else { Err(Fault::fields(faults)) }
-}
-
 async fn warehouse_create(call: Call) -> Result<Answer, Fault> {
     let body: WarehouseBody = call.json()?;
-    let mut faults = Vec::new();
+    let mut faults = Complaints::default();
     let is_code = body.code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if !is_code || !(1..=40).contains(&body.code.len()) {
-        let detail = "`code` needs 1 to 40 of A-Z, a-z, 0-9, - and _.".to_owned();
-        faults.push(FieldFault { place: Place::Pointer("/code".to_owned()), code: "invalid_code", detail });
+        faults.add("/code", "invalid_code", "`code` needs 1 to 40 of A-Z, a-z, 0-9, - and _.");
     }
-    check_text(&mut faults, "/name", &body.name, 1, 200);
+    faults.text("/name", &body.name, 1, 200);
     if let Some(code) = &body.store_code {
-        check_text(&mut faults, "/store_code", code, 1, 64);
+        faults.text("/store_code", code, 1, 64);
     }
     let priority = body.priority.unwrap_or(100);
     if !(0..=1000).contains(&priority) {
-        let detail = "`priority` lies between 0 and 1000.".to_owned();
-        faults.push(FieldFault { place: Place::Pointer("/priority".to_owned()), code: "out_of_range", detail });
+        faults.add("/priority", "out_of_range", "`priority` lies between 0 and 1000.");
     }
-    refuse_if_any(faults)?;
+    faults.end()?;
     let new = NewWarehouse { code: body.code, name: body.name, store_code: body.store_code, priority };
     let reply = call.scope()?.reply(&service::CREATE_WAREHOUSE, move |cx| {
         let row = service::create_warehouse_in(cx, new)?;
@@ -420,15 +403,15 @@ async fn reservations_list(call: Call) -> Result<Answer, Fault> {
 
 async fn adjust(call: Call) -> Result<Answer, Fault> {
     let body: AdjustmentBody = call.json()?;
-    let mut faults = Vec::new();
+    let mut faults = Complaints::default();
     if body.delta == 0 || body.delta.unsigned_abs() > QUANTITY_MAX.unsigned_abs() {
         let detail = format!("`delta` is a whole number up to {QUANTITY_MAX} either way, and not 0.");
-        faults.push(FieldFault { place: Place::Pointer("/delta".to_owned()), code: "out_of_range", detail });
+        faults.add("/delta", "out_of_range", detail);
     }
-    check_text(&mut faults, "/reason", &body.reason, 1, 200);
+    faults.text("/reason", &body.reason, 1, 200);
     let note = body.note.unwrap_or_default();
-    check_text(&mut faults, "/note", &note, 0, 2000);
-    refuse_if_any(faults)?;
+    faults.text("/note", &note, 0, 2000);
+    faults.end()?;
     let adjustment = Adjustment {
         variant: body.variant_id,
         warehouse: body.warehouse_id,

@@ -173,6 +173,9 @@ fn service(parts: &Parts<'_>) -> Vec<Route> {
     ]
 }
 
+/// Bytes without which the instance is not ready: a write that still finds room within a log is one of the last.
+const ROOM_MIN: u64 = 1024 * 1024;
+
 async fn readiness(call: &Call, runner: &Runner, is_stopping: bool) -> Result<Answer, Fault> {
     let mut parts = Vec::new();
     let part = |name: &str, state: &'static str, detail: Option<String>| Part { name: name.to_owned(), state, detail };
@@ -180,6 +183,13 @@ async fn readiness(call: &Call, runner: &Runner, is_stopping: bool) -> Result<An
     parts.push(match probe(call, tenants.control()).await {
         Ok(()) => part("control", "ok", None),
         Err(error) => part("control", "failed", Some(error.to_string())),
+    });
+    parts.push(match tenants.control().room_left() {
+        Ok(bytes) if bytes >= ROOM_MIN => part("disk", "ok", None),
+        Ok(bytes) => {
+            part("disk", "failed", Some(format!("only {bytes} bytes are left on the disk of the data folder")))
+        }
+        Err(error) => part("disk", "failed", Some(error.to_string())),
     });
     let queue = runner.queue().health();
     let state = if queue.degraded.is_some() { "degraded" } else { "ok" };

@@ -82,6 +82,12 @@ impl<C: Companion> TenantFile<C> {
         self.readers.read(act).await
     }
 
+    /// Bytes that can still be written on the disk of this file by somebody who is not root.
+    pub fn room_left(&self) -> Result<u64, DbError> {
+        let disk = rustix::fs::statvfs(self.path()).map_err(std::io::Error::from)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Reads on the calling thread.
     pub fn read_now<T, E: From<DbError>>(&self, act: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
         self.readers.read_now(act)

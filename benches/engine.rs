@@ -127,9 +127,10 @@ impl Bench {
             let scope = self.scope.clone().with_key(Some(key));
             let order = self.order(number);
             async move {
+                let known = own::look_up(&scope, &order).await.unwrap();
                 scope
                     .reply(&orders::PLACE, move |cx| {
-                        let (order, attempt) = own::build_in(cx, &order)?;
+                        let (order, attempt) = own::build_in(cx, &order, &known)?;
                         let placed = orders::place_in(cx, &order, Some(&attempt), WhenShort::Refuse)?;
                         let body = placed.id.to_string();
                         Ok(Reply { status: 201, headers: vec![], body: body.into(), is_replay: false, recorded: None })

@@ -225,6 +225,43 @@ pub async fn variants_list(
     Ok(Page::cut(rows, limit, |row| row.seq.to_be_bytes().to_vec()))
 }
 
+/// How a variant is named by those who do not sell it themselves.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum VariantName {
+    /// By its id.
+    Id(VariantId),
+    /// By its SKU, letter case counted.
+    Sku(String),
+}
+
+/// The variant of this name, for a command that is about to be queued: nearly always from the cache, so that the writer has not to look. `permission` is
+/// that command's. A variant is never removed, so one that is found is still there when the command runs; one that is not may be by then.
+pub async fn variant_known(
+    scope: &Scope,
+    permission: Permission,
+    name: VariantName,
+) -> Result<Option<Arc<VariantRef>>, Fault> {
+    scope.allow(permission)?;
+    let (tenant, cache) = (scope.tenant().id, &scope.shared().hub.cache);
+    let fill = match cache.get::<VariantRef>(tenant, &name, &[Tag::Product]) {
+        Ok(found) => return Ok(Some(found)),
+        Err(fill) => fill,
+    };
+    let found = scope.read(permission, move |tx| Ok(variant_named(tx, &name)?)).await?.map(Arc::new);
+    if let Some(found) = &found {
+        cache.put(fill, Arc::clone(found));
+    }
+    Ok(found)
+}
+
+/// The variant of this name, inside a transaction.
+pub fn variant_named(tx: &ReadTx<'_>, name: &VariantName) -> Result<Option<VariantRef>, DbError> {
+    match name {
+        VariantName::Id(id) => store::ref_by_id(tx, *id),
+        VariantName::Sku(sku) => store::ref_by_sku(tx, sku),
+    }
+}
+
 /// The variant with this SKU, letter case counted. For commands of other modules, inside their transaction.
 pub fn variant_by_sku(tx: &ReadTx<'_>, sku: &str) -> Result<Option<VariantRef>, DbError> {
     store::ref_by_sku(tx, sku)

@@ -5,8 +5,10 @@ use super::store;
 use crate::base::error::Fault;
 use crate::base::id::{OrderId, VariantId, WarehouseId};
 use crate::infra::db::ReadTx;
+use crate::kernel::cache::Tag;
 use crate::kernel::permit::Permission;
 use crate::kernel::scope::Scope;
+use std::sync::Arc;
 
 /// All warehouses, the one that is asked first at the top.
 pub async fn warehouses(scope: &Scope) -> Result<Vec<Warehouse>, Fault> {
@@ -16,6 +18,19 @@ pub async fn warehouses(scope: &Scope) -> Result<Vec<Warehouse>, Fault> {
 /// All warehouses, in a transaction that stands already.
 pub fn warehouses_in(tx: &ReadTx<'_>) -> Result<Vec<Warehouse>, Fault> {
     Ok(store::warehouses(tx)?)
+}
+
+/// All warehouses, the one that is asked first at the top, for a command that is about to be queued. `permission` is that command's.
+pub async fn warehouses_known(scope: &Scope, permission: Permission) -> Result<Arc<Vec<Warehouse>>, Fault> {
+    scope.allow(permission)?;
+    let (tenant, cache) = (scope.tenant().id, &scope.shared().hub.cache);
+    let fill = match cache.get::<Vec<Warehouse>>(tenant, &"inventory.warehouses", &[Tag::Warehouse]) {
+        Ok(found) => return Ok(found),
+        Err(fill) => fill,
+    };
+    let found = Arc::new(scope.read(permission, warehouses_in).await?);
+    cache.put(fill, Arc::clone(&found));
+    Ok(found)
 }
 
 /// Levels in the order of the catalog.

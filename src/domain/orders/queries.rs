@@ -2,6 +2,7 @@
 
 use super::OrderError;
 use super::model::{LineAllocation, NewLine, NewOrder, OrderFilter, OrderLine, OrderSummary, WholeLine, WholeOrder};
+use super::own::Known;
 use super::service::Placed;
 use super::store;
 use super::timeline::{Step, timeline};
@@ -10,7 +11,6 @@ use crate::base::error::Fault;
 use crate::base::id::{LineId, OrderId};
 use crate::domain::catalog::service as catalog;
 use crate::domain::customers::service as customers;
-use crate::domain::inventory::queries as inventory;
 use crate::domain::payments::model::{Attempt, NewAttempt};
 use crate::domain::payments::service as payments;
 use crate::infra::db::ReadTx;
@@ -51,14 +51,14 @@ pub fn placed(
     new: &NewOrder,
     attempt: &NewAttempt,
     placed: &Placed,
+    known: &Known,
     now: Timestamp,
 ) -> Result<WholeOrder, Fault> {
     let customer = match new.customer {
         Some(id) => customers::customer_get(tx, id)?.map(|customer| (id, customer.email, customer.name)),
         None => None,
     };
-    let warehouses = inventory::warehouses_in(tx)?;
-    let code_of = |id| warehouses.iter().find(|row| row.id == id).map(|row| row.code.clone()).unwrap_or_default();
+    let code_of = |id| known.warehouses.iter().find(|row| row.id == id).map(|row| row.code.clone()).unwrap_or_default();
     let line = |(position, (id, line)): (i64, (&LineId, &NewLine))| {
         let own = placed.allocations.iter().filter(|allocation| allocation.line == *id);
         let (mut allocations, mut short) = (Vec::new(), 0);

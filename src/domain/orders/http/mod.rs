@@ -403,10 +403,11 @@ async fn story(call: Call) -> Result<Answer, Fault> {
 async fn place(call: Call) -> Result<Answer, Fault> {
     let body: OrderBody = call.json()?;
     let own = body::check(body)?;
+    let known = own::look_up(call.scope()?, &own).await?;
     let reply = call.scope()?.reply(&service::PLACE, move |cx| {
-        let (order, attempt) = own::build_in(cx, &own)?;
+        let (order, attempt) = own::build_in(cx, &own, &known)?;
         let placed = service::place_in(cx, &order, Some(&attempt), WhenShort::Refuse)?;
-        let whole = queries::placed(cx.read(), &order, &attempt, &placed, cx.now())?;
+        let whole = queries::placed(cx.read(), &order, &attempt, &placed, &known, cx.now())?;
         let mut reply = json_reply(201, &order_wire(whole))?;
         reply.headers.push(("location".to_owned(), format!("/api/v1/orders/{}", placed.id)));
         Ok(reply)

@@ -49,6 +49,7 @@ CREATE TABLE sales_order (
 CREATE UNIQUE INDEX sales_order_by_external ON sales_order (channel_id, external_id) WHERE external_id IS NOT NULL AND channel_id IS NOT NULL;
 CREATE UNIQUE INDEX sales_order_by_own_external ON sales_order (external_id) WHERE external_id IS NOT NULL AND channel_id IS NULL;
 CREATE INDEX sales_order_needing_attention ON sales_order (seq) WHERE short > 0 OR unmapped > 0 OR difference_minor <> 0;
+CREATE INDEX sales_order_cancelled ON sales_order (seq) WHERE status = 'cancelled';
 CREATE INDEX sales_order_by_customer ON sales_order (customer_id, seq) WHERE customer_id IS NOT NULL;
 
 CREATE TABLE sales_order_line (

@@ -37,6 +37,7 @@ CREATE TABLE channel_message (
 ) STRICT;
 CREATE UNIQUE INDEX channel_message_by_delivery ON channel_message (channel_id, delivery_id);
 CREATE UNIQUE INDEX channel_message_by_event ON channel_message (channel_id, topic, event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX channel_message_by_channel ON channel_message (channel_id, seq);
 CREATE INDEX channel_message_quarantined ON channel_message (channel_id, seq) WHERE state = 'quarantined';
 
 CREATE TABLE channel_mapping (

@@ -1,6 +1,7 @@
 //! The engine under pressure: batches with poison in them, full queues, stuck disks, raced caches, more stores than open files.
 
 use crate::harness::machine::{Machine, Stuck};
+use crate::harness::powercut::{Disk, Frozen};
 use crate::harness::shop::{SOON, Shop};
 use bodega::base::error::{Fault, Kind};
 use bodega::base::id::{Id, OrderId};
@@ -142,26 +143,27 @@ async fn a_lost_transaction_acknowledges_nobody() {
     assert_chain(&scope).await;
 }
 
-/// A store whose disk does not answer, with commands that wait for it.
-struct Sick {
-    stuck: Stuck,
+/// A store on a disk that does not answer, with commands that wait for it.
+struct Sick<'d> {
+    frozen: Frozen<'d>,
     waiting: Vec<tokio::task::JoinHandle<Result<i64, Fault>>>,
 }
 
-impl Sick {
-    async fn fall(scope: &Scope) -> Self {
-        let stuck = Stuck::hold(scope).await;
+impl<'d> Sick<'d> {
+    async fn fall(disk: &'d Disk, scope: &Scope) -> Self {
+        let frozen = disk.stick();
+        // One batch takes 256 at most and does not end; the others queue behind it.
         let ask = |_| {
-            let scope = scope.clone();
-            tokio::spawn(async move { scope.write(&WRITE, |cx| note(cx, "y")).await })
+            let own = scope.clone();
+            tokio::spawn(async move { own.write(&WRITE, |cx| note(cx, "y")).await })
         };
-        let waiting = (0..4).map(ask).collect();
+        let waiting = (0..260).map(ask).collect();
         until_queued(scope, 4).await;
-        Self { stuck, waiting }
+        Self { frozen, waiting }
     }
 
     async fn recover(self) {
-        self.stuck.release().await;
+        drop(self.frozen);
         for end in join_all(self.waiting).await {
             end.unwrap().unwrap();
         }
@@ -169,19 +171,36 @@ impl Sick {
 }
 
 async fn timed(scope: &Scope, times: &mut Vec<Duration>) {
-    for _ in 0..3 {
+    for _ in 0..40 {
         let started = Instant::now();
         scope.write(&WRITE, |cx| note(cx, "x")).await.unwrap();
         times.push(started.elapsed());
     }
 }
 
+/// Two stores, the first one on a disk of its own.
+async fn two_stores(disk: &Disk) -> (Machine, Scope, Scope) {
+    let machine = Machine::open(4);
+    let (sick, scope) = machine.store("sick").await;
+    let (well, other) = machine.store("well").await;
+    let folder = scope.file().path().parent().unwrap().to_owned();
+    drop((scope, other));
+    let on_disk = disk.path().join("store");
+    let machine = machine.reopen_after(|_data| {
+        let copied = std::process::Command::new("cp").arg("-a").arg(&folder).arg(&on_disk).status().unwrap();
+        assert!(copied.success());
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink(&on_disk, &folder).unwrap();
+    });
+    let (sick, well) = (machine.scope(&sick).await, machine.scope(&well).await);
+    (machine, sick, well)
+}
+
 /// SC9: one store on a stuck disk does not slow another one down.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_on_a_stuck_disk_does_not_slow_its_neighbour() {
-    let machine = Machine::open(4);
-    let (_one, sick) = machine.store("sick").await;
-    let (_two, well) = machine.store("well").await;
+    let Some(disk) = Disk::for_test(32) else { return };
+    let (_machine, sick, well) = two_stores(&disk).await;
     timed(&well, &mut Vec::new()).await;
     let median = |mut times: Vec<Duration>| {
         times.sort();
@@ -192,10 +211,10 @@ async fn a_store_on_a_stuck_disk_does_not_slow_its_neighbour() {
     // not four of them.
     for _ in 0..4 {
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
-        for _ in 0..50 {
-            Sick::fall(&sick).await.recover().await;
+        for _ in 0..4 {
+            Sick::fall(&disk, &sick).await.recover().await;
             timed(&well, &mut alone).await;
-            let stuck = Sick::fall(&sick).await;
+            let stuck = Sick::fall(&disk, &sick).await;
             timed(&well, &mut beside).await;
             stuck.recover().await;
         }
@@ -206,6 +225,27 @@ async fn a_store_on_a_stuck_disk_does_not_slow_its_neighbour() {
         rounds.push((alone, beside));
     }
     panic!("alone and beside a stuck disk: {rounds:?}");
+}
+
+/// SC9, D10: nor does it keep the logs of others from being folded in.
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_go_on_beside_a_store_on_a_stuck_disk() {
+    let Some(disk) = Disk::for_test(32) else { return };
+    let (_machine, sick, well) = two_stores(&disk).await;
+    let changed = |scope: &Scope| std::fs::metadata(scope.file().path()).unwrap().modified().unwrap();
+    // Enough that its log is due to be folded in, on a disk that answers no more.
+    timed(&sick, &mut Vec::new()).await;
+    let stuck = Sick::fall(&disk, &sick).await;
+    for _ in 0..3 {
+        let before = changed(&well);
+        timed(&well, &mut Vec::new()).await;
+        let end = Instant::now() + Duration::from_secs(30);
+        while changed(&well) == before {
+            assert!(Instant::now() < end, "the log is not folded in");
+            tokio::task::yield_now().await;
+        }
+    }
+    stuck.recover().await;
 }
 
 /// SC9: a queue that is full is told, with the time to come back; what was queued is done.

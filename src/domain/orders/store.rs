@@ -197,15 +197,16 @@ pub fn order_get(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<OrderSummary>, D
 pub fn orders_list(tx: &ReadTx<'_>, filter: &OrderFilter, limit: u32) -> Result<Vec<OrderSummary>, DbError> {
     let pattern = filter.q.as_deref().map(like_pattern);
     let number = filter.q.as_deref().and_then(|q| q.trim().trim_start_matches('#').parse::<i64>().ok());
-    // What needs attention is rare: the partial index finds it without reading the rest.
+    // What needs attention or was cancelled is rare: partial indexes find it without reading the rest.
     let attention = if filter.is_flagged || matches!(filter.stock.as_deref(), Some("short" | "unmapped")) {
         "AND (o.short > 0 OR o.unmapped > 0 OR o.difference_minor <> 0)"
     } else {
         ""
     };
+    let cancelled = if filter.status.as_deref() == Some("cancelled") { "AND o.status = 'cancelled'" } else { "" };
     let sql = format!(
         r"SELECT {COLUMNS}
-          WHERE o.seq < :before {attention}
+          WHERE o.seq < :before {attention} {cancelled}
             AND (:status IS NULL OR o.status = :status)
             AND (:channel IS NULL OR o.channel_id = :channel)
             AND (:flagged = 0 OR o.difference_minor <> 0)

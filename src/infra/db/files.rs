@@ -315,6 +315,11 @@ impl<C: Companion> Files<C> {
         all
     }
 
+    /// The threads that write.
+    pub(super) const fn pool(&self) -> &Arc<WriterPool> {
+        &self.parts.pool
+    }
+
     pub(super) const fn maintenance(&self) -> &Maintenance {
         &self.maintenance
     }

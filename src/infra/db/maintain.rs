@@ -1,7 +1,8 @@
-//! Checkpoints: a thread of its own moves WAL frames into the files while the writers go on (D10).
+//! Checkpoints: WAL frames are moved into the files while the writers go on (D10). One thread looks at all files; the moving is done by the writers'
+//! threads, so that a store on a disk that does not answer holds up nobody else's.
 //!
 //! A checkpoint beside a busy writer never reaches the end of the log, and only a log that was moved whole is overwritten from its start.
-//! So this thread moves the bulk, then what came meanwhile, which is less each time, and in the end asks the writer to move the few frames that
+//! So the bulk is moved first, then what came meanwhile, which is less each time, and in the end the writer is asked to move the few frames that
 //! are left: for what the writer moves and syncs itself, everybody waits.
 
 use super::DbError;
@@ -12,6 +13,7 @@ use crate::base::id::TenantId;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -55,7 +57,7 @@ impl Maintenance {
     }
 }
 
-/// What the thread remembers of a file.
+/// What is remembered of a file between two looks.
 #[derive(Default)]
 struct Seen {
     batches: u64,
@@ -64,8 +66,33 @@ struct Seen {
     is_folded: bool,
 }
 
+/// A file's memory, and whether somebody folds its log now.
+#[derive(Default)]
+struct Watch {
+    is_busy: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+/// Ends the folding of a file, however it ends.
+struct Busy(Arc<Watch>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.is_busy.store(false, Ordering::Release);
+    }
+}
+
+/// What is to be done with a log.
+#[derive(Clone, Copy)]
+enum Due {
+    /// Fold it in, if it has at least so many frames that are not.
+    Fold { frames: i64 },
+    /// Cut the file.
+    Cut,
+}
+
 fn run<C: Companion>(files: &Weak<Files<C>>, stopped: &(Mutex<bool>, Condvar)) {
-    let mut seen: HashMap<TenantId, Seen> = HashMap::new();
+    let mut watched: HashMap<TenantId, Arc<Watch>> = HashMap::new();
     loop {
         let mut stop = stopped.0.lock();
         if !*stop {
@@ -78,18 +105,27 @@ fn run<C: Companion>(files: &Weak<Files<C>>, stopped: &(Mutex<bool>, Condvar)) {
         let Some(files) = files.upgrade() else { return };
         // Held one at a time: a file that is held cannot be closed to make room.
         let open: Vec<_> = files.all_open().iter().map(|file| (file.id(), Arc::downgrade(file))).collect();
-        seen.retain(|id, _| open.iter().any(|(open, _)| open == id));
+        watched.retain(|id, _| open.iter().any(|(open, _)| open == id));
         for file in open.iter().filter_map(|(_, file)| file.upgrade()) {
-            let memory = seen.entry(file.id()).or_default();
-            if let Err(error) = look(&file, memory) {
-                tracing::warn!(tenant_id = %file.id(), %error, "checkpoint failed");
+            let watch = watched.entry(file.id()).or_default();
+            if watch.is_busy.load(Ordering::Acquire) {
+                continue;
             }
+            let due = look(&file, &mut watch.seen.lock());
+            let Some(due) = due else { continue };
+            watch.is_busy.store(true, Ordering::Release);
+            let busy = Busy(Arc::clone(watch));
+            files.pool().run(Box::new(move || {
+                if let Err(error) = act(&file, due, &mut busy.0.seen.lock()) {
+                    tracing::warn!(tenant_id = %file.id(), %error, "checkpoint failed");
+                }
+            }));
         }
     }
 }
 
-/// Folds the log of one file in if it is time to.
-fn look<C: Companion>(file: &TenantFile<C>, seen: &mut Seen) -> Result<(), DbError> {
+/// Whether the log of a file is to be folded in or cut, as far as its size tells.
+fn look<C: Companion>(file: &TenantFile<C>, seen: &mut Seen) -> Option<Due> {
     let batches = file.writer().batches();
     if batches == seen.batches {
         seen.at_rest = seen.at_rest.saturating_add(1);
@@ -97,25 +133,32 @@ fn look<C: Companion>(file: &TenantFile<C>, seen: &mut Seen) -> Result<(), DbErr
         *seen = Seen { batches, at_rest: 0, is_folded: false };
     }
     let bytes = wal_bytes(file.path());
-    let threshold = if seen.at_rest > 0 { IDLE_FRAMES } else { BUSY_FRAMES };
-    let is_cut_due = seen.at_rest == LOOKS_BEFORE_CUT && bytes >= TRUNCATE_BYTES;
-    // The file's size bounds the frames in it, and is had without a connection.
-    let may_hold_enough = i64::try_from(bytes / FRAME_BYTES).unwrap_or(i64::MAX) >= threshold;
-    if (seen.is_folded || !may_hold_enough) && !is_cut_due {
-        return Ok(());
+    if seen.at_rest == LOOKS_BEFORE_CUT && bytes >= TRUNCATE_BYTES {
+        return Some(Due::Cut);
     }
+    let frames = if seen.at_rest > 0 { IDLE_FRAMES } else { BUSY_FRAMES };
+    // The file's size bounds the frames in it, and is had without a connection.
+    let may_hold_enough = i64::try_from(bytes / FRAME_BYTES).unwrap_or(i64::MAX) >= frames;
+    (!seen.is_folded && may_hold_enough).then_some(Due::Fold { frames })
+}
+
+/// Folds the log of one file in, or cuts it.
+fn act<C: Companion>(file: &TenantFile<C>, due: Due, seen: &mut Seen) -> Result<(), DbError> {
     let mut slot = file.checkpointer().lock();
     let connection = match slot.take() {
         Some(connection) => connection,
         None => open_connection(file.path(), Role::Checkpointer)?,
     };
     // An error drops the connection: the next look opens a new one.
-    let (log, moved) = checkpoint(&connection, "NOOP")?;
-    if is_cut_due {
-        checkpoint(&connection, "TRUNCATE")?;
-    } else if log.saturating_sub(moved) >= threshold {
-        fold(&connection, file.writer())?;
-        metrics::counter!("bodega_db_checkpoints_total").increment(1);
+    match due {
+        Due::Cut => drop(checkpoint(&connection, "TRUNCATE")?),
+        Due::Fold { frames } => {
+            let (log, moved) = checkpoint(&connection, "NOOP")?;
+            if log.saturating_sub(moved) >= frames {
+                fold(&connection, file.writer())?;
+                metrics::counter!("bodega_db_checkpoints_total").increment(1);
+            }
+        }
     }
     seen.is_folded = seen.at_rest > 0;
     *slot = Some(connection);

@@ -43,8 +43,15 @@ impl Machine {
 
     /// The same data, opened anew.
     pub(crate) fn reopen(self) -> Self {
+        self.reopen_after(|_folder| {})
+    }
+
+    /// The same data, opened anew after `act` was done to its folder.
+    pub(crate) fn reopen_after(self, act: impl FnOnce(&Path)) -> Self {
         assert!(self.shared.tenants.close(Duration::from_secs(10)), "all writers came to rest");
-        Self::on(self.folder, 8, |_, _| Ok(()))
+        let Self { folder, .. } = self;
+        act(folder.path());
+        Self::on(folder, 8, |_, _| Ok(()))
     }
 
     /// The data folder.

@@ -101,6 +101,13 @@ impl Disk {
         Ok(())
     }
 
+    /// Stops answering: whoever writes waits, until the guard is dropped.
+    pub(crate) fn stick(&self) -> Frozen<'_> {
+        run(Command::new("fsfreeze").arg("-f").arg(self.path()))
+            .unwrap_or_else(|why| panic!("it does not freeze: {why}"));
+        Frozen(self)
+    }
+
     /// Cuts the power. From here on every access to the disk fails; a process that uses it notices and must be ended by the test.
     pub(crate) fn cut(&self) {
         shut_down(&self.path()).unwrap_or_else(|why| panic!("the power could not be cut: {why}"));
@@ -110,6 +117,18 @@ impl Disk {
     pub(crate) fn restore(&mut self) {
         self.unmount().unwrap_or_else(|why| panic!("somebody still uses the disk: {why}"));
         self.mount().unwrap_or_else(|why| panic!("the disk does not come back: {why}"));
+    }
+}
+
+/// A disk that does not answer.
+pub(crate) struct Frozen<'d>(&'d Disk);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        if let Err(why) = run(Command::new("fsfreeze").arg("-u").arg(self.0.path())) {
+            // A panic here would hide the test's own.
+            writeln!(std::io::stderr(), "{} stays frozen: {why}", self.0.path().display()).unwrap_or(());
+        }
     }
 }
 

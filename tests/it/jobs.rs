@@ -199,6 +199,37 @@ async fn a_run_that_a_stop_interrupts_begins_again_after_the_next_start() {
     desk.close().await;
 }
 
+/// D3: jobs that one more loss would bury run one at a time, so that the one that takes the process down takes no other with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn suspects_run_one_at_a_time_and_hold_up_nobody_else() {
+    let machine = Machine::open(4);
+    let (_tenant, scope) = machine.store("haus").await;
+    for (subject, payload) in [("one", 1), ("two", 2), ("innocent", 3)] {
+        ask(&scope, subject, payload).await;
+    }
+    let mark = scope.write(&ASK, |cx| {
+        Ok::<_, Fault>(cx.tx().run("UPDATE outbox SET lease_losses = 2 WHERE subject <> 'innocent'", [])?)
+    });
+    assert_eq!(mark.await.unwrap(), 2);
+    let mut desk = Desk::open(&machine, 2).await;
+    let mut begun = [desk.next_run(&machine).await, desk.next_run(&machine).await];
+    begun.sort();
+    assert_eq!(begun[1], "3", "one suspect and the innocent run: {begun:?}");
+    let other = if begun[0] == "1" { "two" } else { "one" };
+    let waits = jobs(&scope).await.into_iter().find(|job| job.subject == other).unwrap();
+    assert_eq!(waits.state, JobState::Ready, "the other suspect waits for its turn");
+    for _ in 0..3 {
+        desk.tell.send(End::Complete).unwrap();
+    }
+    assert_eq!(desk.next_run(&machine).await, if other == "one" { "1" } else { "2" });
+    let end = Instant::now() + SOON;
+    while !jobs(&scope).await.iter().all(|job| job.state == JobState::Done) {
+        assert!(Instant::now() < end, "{:?}", jobs(&scope).await);
+        tokio::task::yield_now().await;
+    }
+    desk.close().await;
+}
+
 /// D3: a run that ends with the process is a lease loss, and the third makes a dead letter.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_takes_the_process_down_three_times_is_dead() {

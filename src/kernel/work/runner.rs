@@ -9,7 +9,7 @@ use crate::kernel::command::{Command, Cx};
 use crate::kernel::journal::{Entity, Fact};
 use crate::kernel::ledger::Ready;
 use crate::kernel::outbox::store as outbox;
-use crate::kernel::outbox::{AttemptRow, JobRow, LEASE_LOSSES_MAX};
+use crate::kernel::outbox::{AttemptRow, JobRow, JobState, LEASE_LOSSES_MAX};
 use crate::kernel::permit::Permission;
 use crate::kernel::scope::{RequestMeta, Scope, Shared};
 use futures_util::FutureExt as _;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -42,6 +42,8 @@ pub struct Runner {
     stop: CancellationToken,
     tasks: TaskTracker,
     settled: Notify,
+    /// Held during the run of a job that one more loss would bury.
+    suspects: Mutex<()>,
 }
 
 impl Runner {
@@ -56,6 +58,7 @@ impl Runner {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             settled: Notify::new(),
+            suspects: Mutex::new(()),
         });
         let relay = Arc::downgrade(&runner);
         runner.shared.hub.set_relay(move |tenant, ready| {
@@ -198,9 +201,18 @@ impl Runner {
         let Some(tenant) = self.shared.tenants.get(ticket.tenant) else { return Ok(Settle::Forget) };
         let scope = Scope::system(&self.shared, &tenant, self.request()).await?;
         let boot = self.boot;
-        let started = scope.write(&START, move |cx| start(cx, ticket.seq, boot)).await?;
+        let begin = |is_alone| scope.write(&START, move |cx| start(cx, ticket.seq, boot, is_alone));
+        let mut started = begin(false).await?;
+        let mut _alone = None;
+        if matches!(started, Start::Suspect) {
+            tokio::select! {
+                alone = self.suspects.lock() => _alone = Some(alone),
+                () = self.stop.cancelled() => return Ok(Settle::Again(self.shared.clock.now())),
+            }
+            started = begin(true).await?;
+        }
         let job = match started {
-            Start::Closed => return Ok(Settle::Forget),
+            Start::Closed | Start::Suspect => return Ok(Settle::Forget),
             Start::NotDue(due) => return Ok(Settle::Again(due)),
             Start::Run(job) => *job,
         };
@@ -280,11 +292,13 @@ const fn outcome_name(outcome: &Outcome) -> &'static str {
 
 enum Start {
     Closed,
+    /// It may be the one that takes the process down: it has to run alone among its like, so that it takes no innocent with it (D3).
+    Suspect,
     NotDue(Timestamp),
     Run(Box<JobRow>),
 }
 
-fn start(cx: &mut Cx<'_>, seq: i64, boot: i64) -> Result<Start, Fault> {
+fn start(cx: &mut Cx<'_>, seq: i64, boot: i64, is_alone: bool) -> Result<Start, Fault> {
     let Some(job) = outbox::job_get(cx.read(), seq)? else { return Ok(Start::Closed) };
     if !job.state.is_open() {
         return Ok(Start::Closed);
@@ -293,9 +307,12 @@ fn start(cx: &mut Cx<'_>, seq: i64, boot: i64) -> Result<Start, Fault> {
     if job.due > cx.now() && job.waiting_since.is_none() {
         return Ok(Start::NotDue(job.due));
     }
-    outbox::job_start(cx.tx(), seq, boot, cx.now())?;
-    let started = outbox::job_get(cx.read(), seq)?.map(|row| JobRow { waiting_since: job.waiting_since, ..row });
-    Ok(started.map_or(Start::Closed, |row| Start::Run(Box::new(row))))
+    if !is_alone && job.lease_losses >= LEASE_LOSSES_MAX.saturating_sub(1) {
+        return Ok(Start::Suspect);
+    }
+    let now = cx.now();
+    outbox::job_start(cx.tx(), seq, boot, now)?;
+    Ok(Start::Run(Box::new(JobRow { state: JobState::Running, started: Some(now), updated: now, ..job })))
 }
 
 fn finish(cx: &mut Cx<'_>, job: &JobRow, policy: &Policy, outcome: Outcome) -> Result<Settle, Fault> {

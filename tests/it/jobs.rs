@@ -254,10 +254,6 @@ async fn a_job_that_takes_the_process_down_three_times_is_dead() {
     assert_eq!(lost.iter().map(|run| run.outcome.as_str()).collect::<Vec<_>>(), ["lost", "lost", "lost", "dead"]);
 }
 
-fn deliveries() -> u64 {
-    if std::env::var("BODEGA_LONG").is_ok_and(|value| value == "1") { 10_000 } else { 1_000 }
-}
-
 /// What is wrong with a delivery, if anything: bytes, shape, sense, or a fault of ours.
 fn delivery(number: u64) -> (Vec<u8>, bool) {
     let mut order = order(number, &[("PLENTY", 1, 100)]);
@@ -279,7 +275,7 @@ async fn poison_and_good_deliveries_mixed_end_where_they_belong() {
     let broken = "CREATE TRIGGER poison BEFORE INSERT ON sales_order WHEN NEW.external_number = 'poison'
                   BEGIN SELECT RAISE(ABORT, 'poison'); END";
     shop.scope().await.write(&ASK, move |cx| Ok(cx.tx().run(broken, [])?)).await.unwrap();
-    let total = deliveries();
+    let total = 10_000;
     let sent = stream::iter(0..total).map(|number| {
         let shop = &shop;
         async move {

@@ -85,6 +85,22 @@ fn parts() -> (Arc<dyn Clock>, Arc<dyn Entropy>) {
     (Arc::new(SystemClock::starting_at(Timestamp(0))), Arc::new(SystemEntropy))
 }
 
+/// An instance over `data` that does one thing and ends: it serves nothing, and its queue is kept in memory.
+fn idle(data: PathBuf, (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>)) -> Result<Setup, Fault> {
+    let google = GoogleEndpoints::live().map_err(|error| Fault::broken(error.to_string()))?;
+    Ok(Setup {
+        data,
+        clock,
+        entropy,
+        limits: Limits::default(),
+        backend: Backend::Memory,
+        open_files: 4,
+        may_create_key: true,
+        google,
+        is_demo: false,
+    })
+}
+
 const fn limits(settings: LimitSettings) -> Limits {
     let LimitSettings { public, sign_in, api, channel, bad_signature } = settings;
     Limits { public, sign_in, api, channel, bad_signature }
@@ -178,20 +194,7 @@ async fn run_init(arguments: Init) -> Result<bool, Fault> {
         let detail = format!("there is a store in {} already", arguments.data.display());
         return Err(Fault::new(Kind::Conflict, "store_exists", detail));
     }
-    let (clock, entropy) = parts();
-    let google = GoogleEndpoints::live().map_err(|error| Fault::broken(error.to_string()))?;
-    let setup = Setup {
-        data: arguments.data.clone(),
-        clock,
-        entropy,
-        limits: Limits::default(),
-        backend: Backend::Memory,
-        open_files: 4,
-        may_create_key: true,
-        google,
-        is_demo: false,
-    };
-    let app = App::open(setup, |_shared| Vec::new()).await?;
+    let app = App::open(idle(arguments.data.clone(), parts())?, |_shared| Vec::new()).await?;
     let shared = app.shared();
     let tenant = shared.tenants.create(&shared.ids, shared.clock.now(), &arguments.handle, &arguments.name).await?;
     let scope = Scope::system(shared, &tenant, own_request(shared)).await?;
@@ -304,19 +307,7 @@ fn files_of(data: &Path) -> Result<Vec<StoreFile>, Fault> {
 async fn print_openapi() -> Result<bool, Fault> {
     let (clock, entropy) = parts();
     let folder = TemporaryFolder::named("openapi", &*entropy);
-    let google = GoogleEndpoints::live().map_err(|error| Fault::broken(error.to_string()))?;
-    let setup = Setup {
-        data: folder.0.clone(),
-        clock,
-        entropy,
-        limits: Limits::default(),
-        backend: Backend::Memory,
-        open_files: 4,
-        may_create_key: true,
-        google,
-        is_demo: false,
-    };
-    let app = App::open(setup, |_shared| Vec::new()).await?;
+    let app = App::open(idle(folder.0.clone(), (clock, entropy))?, |_shared| Vec::new()).await?;
     let document = app.openapi();
     say(&serde_json::to_string_pretty(&document).map_err(|error| Fault::broken(error.to_string()))?)?;
     Ok(app.close().await)

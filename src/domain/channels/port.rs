@@ -1,5 +1,8 @@
 //! The port to a sales channel: how its deliveries are verified and read, and the order that comes out. No vendor's word is in it.
 
+/// The order's own word: channels differ in their vocabulary, not in what can be true of an order.
+pub use crate::domain::orders::model::PaymentStatus;
+
 use crate::base::clock::Timestamp;
 use crate::base::error::{Kind, Problem};
 use crate::base::money::{Currency, Money};
@@ -269,25 +272,6 @@ pub struct StatedTotals {
     pub tax: Option<Money>,
     /// What is asked for.
     pub total: Money,
-}
-
-/// How far an order is paid.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PaymentStatus {
-    /// Nothing has come.
-    Pending,
-    /// Promised by the payer's bank.
-    Authorized,
-    /// A part has come.
-    PartiallyPaid,
-    /// All has come.
-    Paid,
-    /// A part went back.
-    PartiallyRefunded,
-    /// All went back.
-    Refunded,
-    /// The promise was given up or has lapsed.
-    Voided,
 }
 
 /// What the channel says of the payment.

@@ -2,7 +2,7 @@
 
 use super::ChannelError;
 use super::model::{ChannelRow, MessageRow, reconcile_totals};
-use super::port::{Address, ChannelPort, Envelope, IncomingLine, IncomingOrder, PaymentStatus as IncomingPayment};
+use super::port::{Address, ChannelPort, Envelope, IncomingLine, IncomingOrder};
 use super::store::{self, MessageEnd, MessageInsert};
 use crate::base::error::Fault;
 use crate::base::id::{ChannelId, MessageId, OrderId, TypedId as _, VariantId, WarehouseId};
@@ -255,7 +255,7 @@ fn place(cx: &mut Cx<'_>, channel: &ChannelRow, incoming: &IncomingOrder) -> Res
         difference: sums.flag().unwrap_or(zero),
         lines,
         customer,
-        payment_status: payment_status(incoming.payment_status),
+        payment_status: incoming.payment_status,
         note: cut(incoming.note.as_deref().unwrap_or_default(), 5000),
         address: incoming.shipping_address.as_ref().map(address_json),
     };
@@ -307,31 +307,18 @@ fn map_line(cx: &Cx<'_>, channel: ChannelId, line: &IncomingLine) -> Result<NewL
     })
 }
 
-const fn payment_status(status: IncomingPayment) -> PaymentStatus {
-    match status {
-        IncomingPayment::Pending => PaymentStatus::Pending,
-        IncomingPayment::Authorized => PaymentStatus::Authorized,
-        IncomingPayment::PartiallyPaid => PaymentStatus::PartiallyPaid,
-        IncomingPayment::Paid => PaymentStatus::Paid,
-        IncomingPayment::PartiallyRefunded => PaymentStatus::PartiallyRefunded,
-        IncomingPayment::Refunded => PaymentStatus::Refunded,
-        IncomingPayment::Voided => PaymentStatus::Voided,
-    }
-}
-
 /// The payment as the channel tells it: what is not outstanding has come, by the first provider that it names.
 fn payment(incoming: &IncomingOrder, total: crate::base::money::Money) -> Option<NewAttempt> {
     let state = match incoming.payment_status {
-        IncomingPayment::Pending => AttemptState::Pending,
-        IncomingPayment::Authorized => AttemptState::Authorized,
-        IncomingPayment::Voided => AttemptState::Cancelled,
-        IncomingPayment::PartiallyPaid
-        | IncomingPayment::Paid
-        | IncomingPayment::PartiallyRefunded
-        | IncomingPayment::Refunded => AttemptState::Captured,
+        PaymentStatus::Pending => AttemptState::Pending,
+        PaymentStatus::Authorized => AttemptState::Authorized,
+        PaymentStatus::Voided => AttemptState::Cancelled,
+        PaymentStatus::PartiallyPaid
+        | PaymentStatus::Paid
+        | PaymentStatus::PartiallyRefunded
+        | PaymentStatus::Refunded => AttemptState::Captured,
     };
-    let outstanding =
-        incoming.payments.outstanding.filter(|_| incoming.payment_status == IncomingPayment::PartiallyPaid);
+    let outstanding = incoming.payments.outstanding.filter(|_| incoming.payment_status == PaymentStatus::PartiallyPaid);
     let amount = outstanding.map_or(Some(total), |rest| total.minus(rest).ok()).filter(|amount| amount.minor >= 0)?;
     let provider = incoming.payments.providers.first().map_or("channel", String::as_str);
     Some(NewAttempt { provider: cut(provider, 60), state, amount })

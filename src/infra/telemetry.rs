@@ -2,7 +2,7 @@
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::Mutex;
-use std::io::IsTerminal as _;
+use std::io::{BufWriter, IsTerminal as _};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
@@ -66,8 +66,9 @@ fn describe() {
 pub fn start_logs(filter: &str) -> Option<WorkerGuard> {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let is_terminal = std::io::stderr().is_terminal();
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(LINES_MAX).lossy(true).finish(std::io::stderr());
+    // The appender flushes when no line waits: under load many go out in one write.
+    let output = BufWriter::new(std::io::stderr());
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES_MAX).lossy(true).finish(output);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let installed = if is_terminal {
         builder.with_target(false).compact().try_init()

@@ -164,6 +164,7 @@ impl<'a> Cx<'a> {
             request: self.request(),
             due: self.now().plus(job.delay),
             now: self.now(),
+            is_first: job.is_first,
         };
         let (seq, due, is_ready) = outbox::outbox_put(self.tx, &insert)?;
         if is_ready {

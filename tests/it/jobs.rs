@@ -199,6 +199,18 @@ async fn a_run_that_a_stop_interrupts_begins_again_after_the_next_start() {
     desk.close().await;
 }
 
+/// D2: that a job is the first about its subject is checked all the same: where it is not, it joins the open one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_wrongly_called_the_first_joins_the_open_one() {
+    let machine = Machine::open(4);
+    let (_tenant, scope) = machine.store("haus").await;
+    ask(&scope, "thing", 1).await;
+    let again = NewJob::new(KIND, "thing".to_owned(), "thing".to_owned(), &2).unwrap().first();
+    scope.write(&ASK, move |cx| cx.enqueue(&again)).await.unwrap();
+    let [job] = <[JobRow; 1]>::try_from(jobs(&scope).await).unwrap();
+    assert_eq!((job.payload.as_str(), job.version), ("2", 2));
+}
+
 /// D3: jobs that one more loss would bury run one at a time, so that the one that takes the process down takes no other with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn suspects_run_one_at_a_time_and_hold_up_nobody_else() {

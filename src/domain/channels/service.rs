@@ -167,7 +167,7 @@ pub fn receive_in(
         now: cx.now(),
     };
     if store::message_insert(cx.tx(), &row)? {
-        cx.enqueue(&intake_job(id, &envelope.topic)?)?;
+        cx.enqueue(&intake_job(id, &envelope.topic)?.first())?;
         return Ok(Received { message: id, is_duplicate: false });
     }
     let known = store::message_find(cx.read(), channel, &envelope.topic, &envelope.delivery_id, event_id)?;

@@ -43,6 +43,9 @@ pub enum DbError {
     /// No room left on the device.
     #[error("The disk is full: reading goes on, nothing can be written until space is freed.")]
     DiskFull,
+    /// The device under the file does not read or write.
+    #[error("The disk does not work. Nothing was changed. Try again when it does.")]
+    DiskFailed,
     /// COMMIT failed in a way that leaves open whether it happened (D12).
     #[error("The disk did not confirm the write. Repeat the request with the same Idempotency-Key.")]
     UnknownOutcome,
@@ -81,6 +84,10 @@ impl From<rusqlite::Error> for DbError {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
             Some(rusqlite::ErrorCode::OperationInterrupted) => Self::TooSlow,
+            Some(rusqlite::ErrorCode::SystemIoFailure) => {
+                tracing::error!(%error, "the disk under a store's file does not work");
+                Self::DiskFailed
+            }
             _ => Self::Sqlite(error),
         }
     }
@@ -100,7 +107,7 @@ impl DbError {
 impl Problem for DbError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Overloaded | Self::Reopening | Self::Lost | Self::TooSlow => Kind::Unavailable,
+            Self::Overloaded | Self::Reopening | Self::Lost | Self::TooSlow | Self::DiskFailed => Kind::Unavailable,
             Self::DiskFull => Kind::DiskFull,
             Self::UnknownOutcome => Kind::UnknownOutcome,
             Self::Panicked(_) | Self::WrongFile(_) | Self::BadRow { .. } | Self::Sqlite(_) | Self::Io(_) => {
@@ -114,6 +121,7 @@ impl Problem for DbError {
             Self::Overloaded => "store_busy",
             Self::Reopening | Self::Lost => "try_again",
             Self::DiskFull => "disk_full",
+            Self::DiskFailed => "disk_failed",
             Self::TooSlow => "read_too_slow",
             Self::UnknownOutcome => "outcome_unknown",
             Self::Panicked(_) | Self::WrongFile(_) | Self::BadRow { .. } | Self::Sqlite(_) | Self::Io(_) => {
@@ -125,8 +133,21 @@ impl Problem for DbError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Overloaded | Self::Reopening | Self::Lost | Self::UnknownOutcome => Some(Duration::from_secs(1)),
-            Self::DiskFull | Self::TooSlow => Some(Duration::from_secs(30)),
+            Self::DiskFull | Self::DiskFailed | Self::TooSlow => Some(Duration::from_secs(30)),
             Self::Panicked(_) | Self::WrongFile(_) | Self::BadRow { .. } | Self::Sqlite(_) | Self::Io(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_does_not_read_is_no_fault_of_the_caller_and_none_of_ours() {
+        let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_READ);
+        let error = DbError::from(rusqlite::Error::SqliteFailure(failure, None));
+        assert_eq!((error.kind(), error.code()), (Kind::Unavailable, "disk_failed"));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
     }
 }

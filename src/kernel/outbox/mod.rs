@@ -27,13 +27,22 @@ pub struct NewJob {
     pub payload: String,
     /// How long to wait, so that more changes of the same subject can join.
     pub delay: Duration,
+    /// Whether its subject was only just made, so that no open job can be about it: none is looked for.
+    pub is_first: bool,
 }
 
 impl NewJob {
     /// A job that may run at once.
     pub fn new(kind: &'static str, subject: String, label: String, payload: &impl Serialize) -> Result<Self, Fault> {
         let payload = serde_json::to_string(payload).map_err(|error| Fault::broken(format!("{kind}: {error}")))?;
-        Ok(Self { kind, subject, label, payload, delay: Duration::ZERO })
+        Ok(Self { kind, subject, label, payload, delay: Duration::ZERO, is_first: false })
+    }
+
+    /// The same job, about something that was only just made.
+    #[must_use]
+    pub const fn first(mut self) -> Self {
+        self.is_first = true;
+        self
     }
 
     /// The same job, later.

@@ -4,7 +4,7 @@ use super::{ATTEMPTS_KEPT, AttemptRow, JobRow, JobState};
 use crate::base::clock::Timestamp;
 use crate::base::id::{Id, JobId};
 use crate::infra::db::{DbError, ReadTx, WriteTx};
-use rusqlite::{Row, named_params};
+use rusqlite::Row;
 
 const JOB_COLUMNS: &str = "seq, id, kind, subject, label, payload, request_id, version, state, attempts, lease_losses,
      due_ms, created_ms, updated_ms, started_ms, waiting_since_ms, finished_ms, last_error FROM outbox";
@@ -52,6 +52,8 @@ pub struct JobInsert<'a> {
     pub due: Timestamp,
     /// Now.
     pub now: Timestamp,
+    /// Whether no open job can be about its subject.
+    pub is_first: bool,
 }
 
 /// Adds a job, or merges it into the open one of the same subject: its version goes up, and a job that is backing off stays so.
@@ -61,6 +63,12 @@ pub struct JobInsert<'a> {
 /// A job that nobody has in hand and that would ask for the same is left as it is: whoever takes it sees what is true then, so many changes of one
 /// subject cost one row and no page of the log.
 pub fn outbox_put(tx: &WriteTx<'_>, job: &JobInsert<'_>) -> Result<(i64, Timestamp, bool), DbError> {
+    if job.is_first {
+        match job_insert(tx, job) {
+            Err(error) if error.is_unique_violation() => {}
+            inserted => return Ok((inserted?, job.due, true)),
+        }
+    }
     let open = tx.one(
         "SELECT seq, due_ms, state, attempts, payload FROM outbox
          WHERE kind = ?1 AND subject = ?2 AND finished_ms IS NULL",
@@ -68,15 +76,7 @@ pub fn outbox_put(tx: &WriteTx<'_>, job: &JobInsert<'_>) -> Result<(i64, Timesta
         |row| Ok((open_job(row)?, row.get_ref(4)?.as_bytes()? == job.payload.as_bytes())),
     )?;
     let Some((open, is_same)) = open else {
-        let seq = tx.insert(
-            "INSERT INTO outbox (id, kind, subject, label, payload, request_id, due_ms, created_ms, updated_ms)
-             VALUES (:id, :kind, :subject, :label, :payload, :request, :due, :now, :now)",
-            named_params! {
-                ":id": job.id, ":kind": job.kind, ":subject": job.subject, ":label": job.label,
-                ":payload": job.payload, ":request": job.request.as_bytes(), ":due": job.due, ":now": job.now,
-            },
-        )?;
-        return Ok((seq, job.due, true));
+        return Ok((job_insert(tx, job)?, job.due, true));
     };
     let is_sooner = open.comes_sooner(job.due);
     let due = if is_sooner { job.due } else { open.due };
@@ -87,6 +87,14 @@ pub fn outbox_put(tx: &WriteTx<'_>, job: &JobInsert<'_>) -> Result<(i64, Timesta
         )?;
     }
     Ok((open.seq, due, is_sooner))
+}
+
+fn job_insert(tx: &WriteTx<'_>, job: &JobInsert<'_>) -> Result<i64, DbError> {
+    tx.insert(
+        "INSERT INTO outbox (id, kind, subject, label, payload, request_id, due_ms, created_ms, updated_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        (job.id, job.kind, job.subject, job.label, job.payload, job.request.as_bytes(), job.due, job.now),
+    )
 }
 
 /// An open job, as far as one that would be merged into it is concerned.

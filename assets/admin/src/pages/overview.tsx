@@ -230,7 +230,8 @@ export default function Overview() {
           text: t("overview.google"),
           more: (
             <>
-              {g.last_error} · {t("overview.since")} <Time at={g.oldest_waiting_at} />
+              {g.last_error && `${g.last_error} · `}
+              {t("overview.since")} <Time at={g.oldest_waiting_at} />
             </>
           ),
           href: "/admin/feeds",

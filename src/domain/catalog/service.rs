@@ -257,8 +257,8 @@ pub async fn variant_known(
 /// The variant of this name, inside a transaction.
 pub fn variant_named(tx: &ReadTx<'_>, name: &VariantName) -> Result<Option<VariantRef>, DbError> {
     match name {
-        VariantName::Id(id) => store::ref_by_id(tx, *id),
-        VariantName::Sku(sku) => store::ref_by_sku(tx, sku),
+        VariantName::Id(id) => variant_get(tx, *id),
+        VariantName::Sku(sku) => variant_by_sku(tx, sku),
     }
 }
 

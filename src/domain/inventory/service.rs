@@ -232,8 +232,7 @@ fn reserve_line(cx: &mut Cx<'_>, owner: Id, demand: &Demand, order: &[WarehouseI
     // What the plan would choose, without reading the levels: nearly always the first warehouse has the line whole.
     if let Some(first) = order.first() {
         let pick = Pick { warehouse: *first, quantity };
-        if store::level_reserve(cx.tx(), variant, pick, cx.now())? {
-            store::reservation_insert(cx.tx(), cx.id(), owner, (line, variant, pick), None, cx.now())?;
+        if promise(cx, owner, line, variant, pick)? {
             return Ok(Allocation { line, variant, picks: vec![pick], short: Quantity::ZERO });
         }
     }
@@ -241,7 +240,13 @@ fn reserve_line(cx: &mut Cx<'_>, owner: Id, demand: &Demand, order: &[WarehouseI
     let Plan { picks, short } = plan(quantity, &levels, order);
     let allocation = Allocation { line, variant, picks, short };
     for pick in &allocation.picks {
-        promise(cx, owner, line, variant, *pick)?;
+        if !promise(cx, owner, line, variant, *pick)? {
+            // The plan was made from this transaction's own snapshot, so the guard can only fail when an invariant is broken.
+            return Err(Fault::broken(format!(
+                "the level of {variant} at {} changed within a command",
+                pick.warehouse
+            )));
+        }
     }
     if !short.is_zero() {
         store::shortfall_insert(cx.tx(), owner, &allocation, cx.now())?;
@@ -249,13 +254,13 @@ fn reserve_line(cx: &mut Cx<'_>, owner: Id, demand: &Demand, order: &[WarehouseI
     Ok(allocation)
 }
 
-fn promise(cx: &Cx<'_>, owner: Id, line: LineId, variant: VariantId, pick: Pick) -> Result<(), Fault> {
-    if !store::level_reserve(cx.tx(), variant, pick, cx.now())? {
-        // The plan was made from this transaction's own snapshot, so the guard can only fail when an invariant is broken.
-        return Err(Fault::broken(format!("the level of {variant} at {} changed within a command", pick.warehouse)));
+/// Promises pieces of one level, if it has them.
+fn promise(cx: &Cx<'_>, owner: Id, line: LineId, variant: VariantId, pick: Pick) -> Result<bool, Fault> {
+    let has_them = store::level_reserve(cx.tx(), variant, pick, cx.now())?;
+    if has_them {
+        store::reservation_insert(cx.tx(), cx.id(), owner, (line, variant, pick), None, cx.now())?;
     }
-    store::reservation_insert(cx.tx(), cx.id(), owner, (line, variant, pick), None, cx.now())?;
-    Ok(())
+    Ok(has_them)
 }
 
 /// The sentence for a refused line: the warehouse with the most, or the SKU when several have some.

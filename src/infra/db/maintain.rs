@@ -50,7 +50,7 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Ends the thread after the checkpoint at hand.
+    /// Ends the thread. What a writer's thread is folding in goes on to its end.
     pub(super) fn stop(&self) {
         *self.stopped.0.lock() = true;
         self.stopped.1.notify_all();

@@ -16,7 +16,7 @@ use bodega::base::quantity::Quantity;
 use bodega::domain::catalog::demo::parse_demo;
 use bodega::domain::catalog::service as catalog;
 use bodega::domain::channels::port::Envelope;
-use bodega::domain::channels::service as channels;
+use bodega::domain::channels::service::{self as channels, Delivery};
 use bodega::domain::feeds::service as feeds;
 use bodega::domain::inventory::model::{Adjustment, MovementKind, WhenShort};
 use bodega::domain::inventory::service as inventory;
@@ -26,7 +26,7 @@ use bodega::infra::queue::{Backend, Entry, Queue, Settings, Settle, Ticket};
 use bodega::infra::vault::SystemEntropy;
 use bodega::integrations::google::GoogleEndpoints;
 use bodega::kernel::actor::Actor;
-use bodega::kernel::command::Command;
+use bodega::kernel::command::{Command, Cx};
 use bodega::kernel::once::{Key, Reply};
 use bodega::kernel::permit::Permission;
 use bodega::kernel::scope::Scope;
@@ -171,11 +171,11 @@ impl Bench {
                     api_version: None,
                     triggered_at: None,
                 };
-                scope
-                    .write(&channels::RECEIVE, move |cx| channels::receive_in(cx, channel, &envelope, "{}", &body))
-                    .await
-                    .map(drop)
-                    .unwrap();
+                let keep = move |cx: &mut Cx<'_>| {
+                    let delivery = Delivery { envelope: &envelope, headers: "{}", body: &body, ignored: None };
+                    channels::receive_in(cx, channel, &delivery)
+                };
+                scope.write(&channels::RECEIVE, keep).await.map(drop).unwrap();
             }
         };
         closed_loop("ingest", callers, span, act).await;

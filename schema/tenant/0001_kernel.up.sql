@@ -82,7 +82,8 @@ CREATE TABLE outbox_attempt (
     PRIMARY KEY (job_seq, number)
 ) STRICT, WITHOUT ROWID;
 
--- Answers to requests that carried an Idempotency-Key. Bodies are sealed. The rows grow at the end; only the small index is random.
+-- Answers to requests that carried an Idempotency-Key. Bodies are packed and sealed. The rows grow at the end; only the
+-- small index is random.
 CREATE TABLE idempotency (
     seq         INTEGER PRIMARY KEY,
     scope       BLOB    NOT NULL UNIQUE CHECK (length(scope) = 16),

@@ -253,7 +253,8 @@ fn once_in_batch(
 
 fn sealed(reply: &Reply, key: &Key, surroundings: &Surroundings) -> Result<OnceRow, Fault> {
     let kept = reply.recorded.as_ref().unwrap_or(&reply.body);
-    let body = surroundings.key.seal(&key.scope, kept).map_err(|error| Fault::broken(error.to_string()))?;
+    let packed = lz4_flex::compress_prepend_size(kept);
+    let body = surroundings.key.seal(&key.scope, &packed).map_err(|error| Fault::broken(error.to_string()))?;
     let headers = serde_json::to_string(&reply.headers).map_err(|error| Fault::broken(error.to_string()))?;
     Ok(OnceRow { fingerprint: key.fingerprint, status: reply.status, headers, body })
 }
@@ -262,7 +263,8 @@ fn replay(row: &OnceRow, key: &Key, surroundings: &Surroundings) -> Result<Reply
     if row.fingerprint != key.fingerprint {
         return Err(once::reused());
     }
-    let body = surroundings.key.open(&key.scope, &row.body).map_err(|error| Fault::broken(error.to_string()))?;
+    let packed = surroundings.key.open(&key.scope, &row.body).map_err(|error| Fault::broken(error.to_string()))?;
+    let body = lz4_flex::decompress_size_prepended(&packed).map_err(|error| Fault::broken(error.to_string()))?;
     let headers = serde_json::from_str(&row.headers).map_err(|error| Fault::broken(error.to_string()))?;
     Ok(Reply { status: row.status, headers, body: body.into(), recorded: None, is_replay: true })
 }

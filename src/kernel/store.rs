@@ -150,7 +150,7 @@ pub struct OnceRow {
     pub status: u16,
     /// Headers that belong to the answer, as a JSON object.
     pub headers: String,
-    /// Sealed body.
+    /// Body, packed (LZ4 block after its length) and sealed.
     pub body: Vec<u8>,
 }
 

@@ -18,6 +18,9 @@ pub trait ChannelPort: Send + Sync {
     /// Reads what the headers say of a delivery. Call it after [`ChannelPort::verify`].
     fn envelope(&self, headers: &HeaderLookup<'_>) -> Result<Envelope, EnvelopeError>;
 
+    /// Why nothing follows from a delivery of this topic, in a sentence for the inbox. None when its body must be read.
+    fn ignores(&self, topic: &str) -> Option<String>;
+
     /// Reads a verified body. An error sends the delivery to quarantine, where it waits for a person.
     fn read(&self, topic: &str, body: &[u8]) -> Result<IncomingEvent, Unreadable>;
 }

@@ -132,6 +132,19 @@ pub fn live_secrets(
     Ok(secrets)
 }
 
+/// A delivery whose signature is good.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// What its headers say.
+    pub envelope: &'a Envelope,
+    /// All its headers but credentials, as a JSON object.
+    pub headers: &'a str,
+    /// Raw.
+    pub body: &'a [u8],
+    /// Why nothing follows from it, when its topic alone tells.
+    pub ignored: Option<&'a str>,
+}
+
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug)]
 pub struct Received {
@@ -146,15 +159,10 @@ pub(super) struct IntakePayload {
     pub(super) message_id: MessageId,
 }
 
-/// Keeps a verified delivery and asks for its intake. A delivery or event that is here already is absorbed (RA2.1, D5).
-pub fn receive_in(
-    cx: &mut Cx<'_>,
-    channel: ChannelId,
-    envelope: &Envelope,
-    headers: &str,
-    body: &[u8],
-) -> Result<Received, Fault> {
+/// Keeps a verified delivery, and asks for its intake if anything can follow from it. A delivery or event that is here already is absorbed (RA2.1, D5).
+pub fn receive_in(cx: &mut Cx<'_>, channel: ChannelId, delivery: &Delivery<'_>) -> Result<Received, Fault> {
     let id: MessageId = cx.id();
+    let envelope = delivery.envelope;
     let event_id = envelope.event_id.as_deref();
     let row = MessageInsert {
         id,
@@ -162,12 +170,15 @@ pub fn receive_in(
         topic: &envelope.topic,
         delivery_id: &envelope.delivery_id,
         event_id,
-        headers,
-        body,
+        headers: delivery.headers,
+        body: delivery.body,
+        ignored: delivery.ignored,
         now: cx.now(),
     };
     if store::message_insert(cx.tx(), &row)? {
-        cx.enqueue(&intake_job(id, &envelope.topic)?.first())?;
+        if delivery.ignored.is_none() {
+            cx.enqueue(&intake_job(id, &envelope.topic)?.first())?;
+        }
         return Ok(Received { message: id, is_duplicate: false });
     }
     let known = store::message_find(cx.read(), channel, &envelope.topic, &envelope.delivery_id, event_id)?;

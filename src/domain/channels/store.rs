@@ -83,6 +83,8 @@ pub struct MessageInsert<'a> {
     pub headers: &'a str,
     /// Raw.
     pub body: &'a [u8],
+    /// Why nothing follows from it: it is closed at once.
+    pub ignored: Option<&'a str>,
     /// When it came.
     pub now: Timestamp,
 }
@@ -90,9 +92,22 @@ pub struct MessageInsert<'a> {
 /// Keeps a delivery. False when it, or its event, is here already.
 pub fn message_insert(tx: &WriteTx<'_>, row: &MessageInsert<'_>) -> Result<bool, DbError> {
     let changed = tx.run(
-        "INSERT INTO channel_message (id, channel_id, topic, delivery_id, event_id, headers, body, received_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-        (row.id, row.channel, row.topic, row.delivery_id, row.event_id, row.headers, row.body, row.now),
+        "INSERT INTO channel_message
+             (id, channel_id, topic, delivery_id, event_id, headers, body, received_ms, state, reason, finished_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        (
+            row.id,
+            row.channel,
+            row.topic,
+            row.delivery_id,
+            row.event_id,
+            row.headers,
+            row.body,
+            row.now,
+            if row.ignored.is_some() { "ignored" } else { "received" },
+            row.ignored,
+            row.ignored.map(|_| row.now),
+        ),
     )?;
     Ok(changed == 1)
 }

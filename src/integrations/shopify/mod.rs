@@ -43,9 +43,13 @@ impl ChannelPort for Shopify {
         })
     }
 
+    fn ignores(&self, topic: &str) -> Option<String> {
+        let is_read = matches!(topic, "orders/create" | "orders/updated" | "orders/cancelled");
+        (!is_read).then(|| format!("the topic `{}` is not acted on", text::cut(topic, 100)))
+    }
+
     fn read(&self, topic: &str, body: &[u8]) -> Result<IncomingEvent, Unreadable> {
-        if !matches!(topic, "orders/create" | "orders/updated" | "orders/cancelled") {
-            let reason = format!("the topic `{}` is not acted on", text::cut(topic, 100));
+        if let Some(reason) = self.ignores(topic) {
             return Ok(IncomingEvent::Ignored { reason });
         }
         let order = wire::parse(body).map_err(|error| not_json(&error, body))?;

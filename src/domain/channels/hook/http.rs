@@ -7,9 +7,10 @@ use crate::domain::channels::ChannelError;
 use crate::domain::channels::model::ChannelRow;
 use crate::domain::channels::port::{BadSignature, Verdict};
 use crate::domain::channels::queries;
-use crate::domain::channels::service::{self, COUNT_FAILURE, Ports, RECEIVE, Received};
+use crate::domain::channels::service::{self, COUNT_FAILURE, Delivery, Ports, RECEIVE, Received};
 use crate::kernel::actor::Actor;
 use crate::kernel::cache::Tag;
+use crate::kernel::command::Cx;
 use crate::kernel::permit::{Permission, Rights};
 use crate::kernel::scope::Scope;
 use crate::kernel::tenants::Tenant;
@@ -90,9 +91,14 @@ async fn receive(parts: &HookParts, call: &Call) -> Result<Answer, Fault> {
         gate.limiter.take(Class::Channel, Counted::Caller(channel.bytes()))?;
     }
     let envelope = port.envelope(&lookup)?;
+    let ignored = port.ignores(&envelope.topic);
     let (headers, body) = (kept_headers(call), call.body.clone());
-    let Received { message, is_duplicate } =
-        scope.write(&RECEIVE, move |cx| service::receive_in(cx, channel, &envelope, &headers, &body)).await?;
+    let keep = move |cx: &mut Cx<'_>| {
+        let delivery =
+            Delivery { envelope: &envelope, headers: &headers, body: &body, ignored: ignored.as_deref() };
+        service::receive_in(cx, channel, &delivery)
+    };
+    let Received { message, is_duplicate } = scope.write(&RECEIVE, keep).await?;
     let outcome = if is_duplicate { "duplicate" } else { "new" };
     metrics::counter!("bodega_hook_deliveries_total", "outcome" => outcome).increment(1);
     json(200, &Receipt { message_id: message, duplicate: is_duplicate })

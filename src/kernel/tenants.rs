@@ -3,7 +3,7 @@
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::error::{Fault, Kind, Problem};
 use crate::base::id::{Entropy, Id, IdMaker, TenantId, TypedId};
-use crate::infra::db::{CONTROL, DbError, Files, FilesConfig, TENANT, TenantFile, WriterPool};
+use crate::infra::db::{CONTROL, DbError, Files, FilesConfig, TENANT, TenantFile, Threads};
 use crate::infra::vault::{KEY_LEN, SealKey, VaultError, box_key};
 use crate::kernel::control_store as store;
 use crate::kernel::ledger::{Hub, Ledger};
@@ -109,7 +109,7 @@ impl Tenants {
     ) -> Result<Self, TenantError> {
         std::fs::create_dir_all(&config.folder).map_err(DbError::from)?;
         let box_key = box_key(&config.folder.join("box.key"), config.may_create_key, entropy)?;
-        let pool = WriterPool::start(0).map_err(DbError::from)?;
+        let pool = Threads::for_writers(0).map_err(DbError::from)?;
         let files_config =
             FilesConfig { folder: config.folder.join("tenants"), open_max: config.open_max, writer_threads: 0 };
         let for_files = Arc::clone(hub);

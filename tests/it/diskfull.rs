@@ -1,10 +1,10 @@
 //! A disk without room: reading goes on, writes say so, and all is well again once there is room.
 
+use crate::harness::endurance::{assert_google_agrees, figure, finish, tail};
 use crate::harness::evidence::examine;
 use crate::harness::load::Load;
 use crate::harness::powercut::Disk;
 use crate::harness::process::{Store, desk, google};
-use crate::kill::{assert_google_agrees, figure, finish, tail};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;

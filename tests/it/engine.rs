@@ -233,9 +233,19 @@ async fn checkpoints_go_on_beside_a_store_on_a_stuck_disk() {
     let Some(disk) = Disk::for_test(32) else { return };
     let (_machine, sick, well) = two_stores(&disk).await;
     let changed = |scope: &Scope| std::fs::metadata(scope.file().path()).unwrap().modified().unwrap();
-    // Enough that its log is due to be folded in, on a disk that answers no more.
-    timed(&sick, &mut Vec::new()).await;
-    let stuck = Sick::fall(&disk, &sick).await;
+    // Its disk must stop answering between the writing of a log that is due and its folding in, which comes within a tenth of a second.
+    let mut stuck = None;
+    for _ in 0..20 {
+        let before = changed(&sick);
+        timed(&sick, &mut Vec::new()).await;
+        let fallen = Sick::fall(&disk, &sick).await;
+        if changed(&sick) == before {
+            stuck = Some(fallen);
+            break;
+        }
+        fallen.recover().await;
+    }
+    let stuck = stuck.expect("a disk that stops before the log is folded in");
     for _ in 0..3 {
         let before = changed(&well);
         timed(&well, &mut Vec::new()).await;

@@ -1,14 +1,11 @@
 //! Killed at random moments under load, again and again: nothing that was acknowledged is lost, and nothing stands twice (D3, D4).
 
+use crate::harness::endurance::{Starts, figure, rounds, seed, spread, tail, whole_at_the_end};
 use crate::harness::evidence::examine;
 use crate::harness::load::Load;
 use crate::harness::process::{Starting, Store, desk, google};
-use bodega::base::id::Entropy as _;
-use bodega::infra::vault::SystemEntropy;
-use bodega::integrations::google::sandbox::GoogleSandbox;
 use bodega::integrations::shopify::sandbox::Dice;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -20,28 +17,6 @@ const BIRTH_MAX: u64 = 60;
 /// From the start of the process to the first delivery that is durable: 1 s in the release build, which is what is measured; this one is
 /// not optimised and shares its cores.
 const FIRST_INGEST_MAX: Duration = Duration::from_secs(5);
-
-/// Rounds: as asked for, else `short`, or `long` with `BODEGA_LONG=1`.
-pub(crate) fn rounds(variable: &str, short: u64, long: u64) -> u64 {
-    let asked = std::env::var(variable).ok().map(|text| text.parse().expect("a number of rounds"));
-    let is_long = std::env::var("BODEGA_LONG").is_ok_and(|value| value == "1");
-    asked.unwrap_or(if is_long { long } else { short })
-}
-
-/// Says a figure where it is seen also when the test passes.
-pub(crate) fn figure(text: &str) {
-    std::io::stderr().write_all(format!("FIGURE {text}\n").as_bytes()).unwrap();
-}
-
-/// The seed of this run: as asked for, else by chance.
-pub(crate) fn seed() -> u64 {
-    let asked = std::env::var("BODEGA_SEED").ok().map(|text| text.parse().expect("a seed"));
-    asked.unwrap_or_else(|| {
-        let mut bytes = [0; 8];
-        SystemEntropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
-    })
-}
 
 /// Damages the queue's folder: it may hold nothing that the stores' files cannot bring back.
 fn damage(queue: &Path, dice: &mut Dice) -> &'static str {
@@ -76,35 +51,6 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Middle and worst of some spans.
-pub(crate) fn spread(spans: &mut [Duration]) -> String {
-    spans.sort();
-    let (middle, worst) = (spans[spans.len() / 2], spans[spans.len() - 1]);
-    format!("p50 {} ms, max {} ms", middle.as_millis(), worst.as_millis())
-}
-
-/// Google's record equals what the store has to sell, and no push had its effect twice.
-pub(crate) async fn assert_google_agrees(google: &GoogleSandbox, store: &Store, skus: &[String]) {
-    let http = store.http();
-    for sku in skus {
-        let levels = http.get(&format!("/api/v1/inventory/levels?q={sku}&limit=50")).await;
-        let main = levels.body["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["sku"] == **sku && row["warehouse_code"] == "MAIN");
-        let available = main.unwrap_or_else(|| panic!("no level of {sku}"))["available"].as_i64();
-        let record = google.inventory(sku, "BONN-01").unwrap_or_else(|| panic!("Google was not told of {sku}"));
-        assert_eq!(record.quantity, available, "{sku}: {record:?}");
-        for pair in record.effects.windows(2) {
-            assert!(
-                pair[0].quantity != pair[1].quantity || pair[0].availability != pair[1].availability,
-                "{sku}: {pair:?}"
-            );
-        }
-    }
-}
-
 /// D3, D4: kill -9 under mixed load, at times a stop in order, at times while it starts; the queue's folder is damaged in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_keeps_what_it_acknowledged_and_does_nothing_twice() {
@@ -118,7 +64,7 @@ async fn killed_at_any_moment_it_keeps_what_it_acknowledged_and_does_nothing_twi
     let google = google().await;
     let mut store = Store::start(&data, &log, Some(&google.url));
     let load = Load::new(&store).await;
-    let (mut ups, mut first_ingests, mut looks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut starts, mut looks) = (Starts::default(), Vec::new());
     let begun = Instant::now();
     for round in 0..rounds {
         let http = store.http();
@@ -146,58 +92,16 @@ async fn killed_at_any_moment_it_keeps_what_it_acknowledged_and_does_nothing_twi
             tokio::time::sleep(Duration::from_millis(dice.below(BIRTH_MAX))).await;
             newborn.kill();
         }
-        store = Store::start(&data, &log, Some(&google.url));
-        let first = load.send(&store.http(), load.delivery()).await.expect("an answer");
-        assert_eq!(first.status, 200, "{first:?}");
-        ups.push(store.start_took);
-        first_ingests.push(store.started.elapsed());
+        store = starts.again(&data, &log, &google, &load).await;
     }
     let per_round = begun.elapsed() / u32::try_from(rounds.max(1)).unwrap();
-    load.settle(&store.http()).await;
-    let dead = finish(&store).await;
-    assert_google_agrees(&google, &store, &load.skus()).await;
-    store.terminate();
-    assert!(store.ended(Duration::from_secs(10)).success());
-    let acks = load.acks();
-    let found = examine(&data, desk.path(), &acks);
-    found.assert_finished(&acks);
-    let worst = first_ingests.iter().max().copied().unwrap_or_default();
+    let end = whole_at_the_end(store, &load, &google, &data, desk.path()).await;
+    let worst = starts.worst_first_ingest();
     figure(&format!(
-        "kill: {} ms a round, {} acknowledged, {} journal rows; start {}; start to first durable ingest {}; check {}; {dead} jobs lost \
-         three leases and were retried by hand; Google {}",
+        "kill: {} ms a round, {end}; {starts}; check {}; Google {}",
         per_round.as_millis(),
-        acks.count(),
-        found.journal,
-        spread(&mut ups),
-        spread(&mut first_ingests),
-        spread(&mut looks),
+        spread(&looks),
         google.snapshot()["counters"],
     ));
     assert!(worst < FIRST_INGEST_MAX, "start to first durable ingest took {worst:?}");
-}
-
-/// Waits until all work is done. A job that ran while three kills came is a dead letter by rule (D3), and an operator retries it.
-pub(crate) async fn finish(store: &Store) -> u64 {
-    let http = store.http();
-    let mut retried = 0;
-    loop {
-        let dead = http.drained(Duration::from_secs(180)).await;
-        if dead == 0 {
-            return retried;
-        }
-        let letters = http.get("/api/v1/jobs/dead-letters?limit=100").await;
-        for letter in letters.body["data"].as_array().unwrap() {
-            assert_eq!(letter["lease_losses"], 3, "{letter}");
-        }
-        retried += dead;
-        let answered = http.post("/api/v1/jobs/dead-letters/retry", &serde_json::json!({})).await;
-        assert_eq!(answered.status, 200, "{answered:?}");
-    }
-}
-
-/// The end of a log, for a failing test.
-pub(crate) fn tail(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
 }

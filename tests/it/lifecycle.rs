@@ -1,9 +1,9 @@
 //! How a process ends when it is asked to, and who may own a data folder.
 
+use crate::harness::endurance::{figure, finish, tail};
 use crate::harness::evidence::examine;
 use crate::harness::load::Load;
 use crate::harness::process::{Http, Store, bodega, desk, google, run_through, wait};
-use crate::kill::{figure, finish, tail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -1,10 +1,10 @@
 //! The power is cut under load: what was acknowledged is there when it comes back.
 
-use crate::harness::evidence::{examine, survey};
+use crate::harness::endurance::{Starts, figure, rounds, seed, whole_at_the_end};
+use crate::harness::evidence::survey;
 use crate::harness::load::Load;
 use crate::harness::powercut::Disk;
 use crate::harness::process::{Store, desk, google};
-use crate::kill::{assert_google_agrees, figure, finish, rounds, seed, spread};
 use bodega::integrations::shopify::sandbox::Dice;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ async fn a_power_cut_under_load_takes_nothing_that_was_acknowledged() {
     let google = google().await;
     let mut store = Store::start(&data, &log, Some(&google.url));
     let load = Load::new(&store).await;
-    let (mut ups, mut first_ingests, mut too_late) = (Vec::new(), Vec::new(), 0);
+    let (mut starts, mut too_late) = (Starts::default(), 0);
     let begun = Instant::now();
     for cut in 0..cuts {
         let http = store.http();
@@ -59,29 +59,12 @@ async fn a_power_cut_under_load_takes_nothing_that_was_acknowledged() {
         assert!(early.is_empty(), "cut {cut}: acknowledged before the cut, and not there: {early:?}");
         too_late += found.lost.len();
         load.forget(&found.lost);
-        store = Store::start(&data, &log, Some(&google.url));
-        let first = load.send(&store.http(), load.delivery()).await.expect("an answer");
-        assert_eq!(first.status, 200, "{first:?}");
-        ups.push(store.start_took);
-        first_ingests.push(store.started.elapsed());
+        store = starts.again(&data, &log, &google, &load).await;
     }
     let per_cut = begun.elapsed() / u32::try_from(cuts.max(1)).unwrap();
-    load.settle(&store.http()).await;
-    let dead = finish(&store).await;
-    assert_google_agrees(&google, &store, &load.skus()).await;
-    store.terminate();
-    assert!(store.ended(Duration::from_secs(10)).success());
-    let acks = load.acks();
-    let found = examine(&data, desk.path(), &acks);
-    found.assert_finished(&acks);
+    let end = whole_at_the_end(store, &load, &google, &data, desk.path()).await;
     figure(&format!(
-        "power: {} ms a cut, {} acknowledged, none of them lost, {too_late} confirmed by a disk that was dying; {} journal rows; start {}; \
-         start to first durable ingest {}; {dead} jobs retried by hand; answers {:?}",
-        per_cut.as_millis(),
-        acks.count(),
-        found.journal,
-        spread(&mut ups),
-        spread(&mut first_ingests),
-        acks.statuses,
+        "power: {} ms a cut, {end}; {too_late} confirmed by a disk that was dying; {starts}",
+        per_cut.as_millis()
     ));
 }

@@ -1,10 +1,10 @@
 //! The disk does not confirm a write: nobody is told that it stands, and a repeat with the same key gives one effect (D12).
 
+use crate::harness::endurance::{assert_google_agrees, figure, finish, tail};
 use crate::harness::evidence::examine;
 use crate::harness::load::{Load, Op};
 use crate::harness::process::{Http, Store, desk, google};
 use crate::harness::skipped;
-use crate::kill::{assert_google_agrees, figure, finish, tail};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

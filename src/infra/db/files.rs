@@ -4,7 +4,7 @@ use super::DbError;
 use super::connect::{Role, open_connection};
 use super::maintain::Maintenance;
 use super::migrate::{Migration, migrate_up};
-use super::pool::WriterPool;
+use super::pool::Threads;
 use super::readers::Readers;
 use super::tx::ReadTx;
 use super::writer::{Batch, Companion, Lane, Work, Writer};
@@ -165,7 +165,7 @@ where
 
 /// What all files share.
 struct Parts {
-    pool: Arc<WriterPool>,
+    pool: Arc<Threads>,
     clock: Arc<dyn Clock>,
     reader_upkeep: Arc<ScheduledThreadPool>,
 }
@@ -191,7 +191,7 @@ impl<C: Companion> Files<C> {
     pub fn new(
         config: FilesConfig,
         schema: &'static [Migration],
-        pool: Arc<WriterPool>,
+        pool: Arc<Threads>,
         clock: Arc<dyn Clock>,
         make_companion: impl Fn(TenantId) -> C + Send + Sync + 'static,
     ) -> Result<Arc<Self>, DbError> {
@@ -205,7 +205,7 @@ impl<C: Companion> Files<C> {
             parts: Parts { pool, clock, reader_upkeep },
             slots: Mutex::new(HashMap::new()),
             ticks: AtomicU64::new(0),
-            maintenance: Maintenance::default(),
+            maintenance: Maintenance::new()?,
         });
         Maintenance::start(&files)?;
         Ok(files)
@@ -313,11 +313,6 @@ impl<C: Companion> Files<C> {
             }
         }
         all
-    }
-
-    /// The threads that write.
-    pub(super) const fn pool(&self) -> &Arc<WriterPool> {
-        &self.parts.pool
     }
 
     pub(super) const fn maintenance(&self) -> &Maintenance {

@@ -1,5 +1,5 @@
-//! Checkpoints: WAL frames are moved into the files while the writers go on (D10). One thread looks at all files; the moving is done by the writers'
-//! threads, so that a store on a disk that does not answer holds up nobody else's.
+//! Checkpoints: WAL frames are moved into the files while the writers go on (D10). One thread looks at all files; the moving is done by a few others, so
+//! that a store on a disk that does not answer holds up nobody else's. They are not the writers': such a store would hold two of those.
 //!
 //! A checkpoint beside a busy writer never reaches the end of the log, and only a log that was moved whole is overwritten from its start.
 //! So the bulk is moved first, then what came meanwhile, which is less each time, and in the end the writer is asked to move the few frames that
@@ -8,6 +8,7 @@
 use super::DbError;
 use super::connect::{Role, open_connection};
 use super::files::{Files, TenantFile, wal_bytes};
+use super::pool::Threads;
 use super::writer::{Companion, Writer};
 use crate::base::id::TenantId;
 use parking_lot::{Condvar, Mutex};
@@ -36,22 +37,30 @@ const TRUNCATE_BYTES: u64 = 64 * 1024 * 1024;
 /// Looks at a store at rest before its log is cut: a pause in the traffic is no end of it.
 const LOOKS_BEFORE_CUT: u32 = 50;
 
-/// The switch of the checkpoint thread.
-#[derive(Default)]
+/// Threads that fold logs in: so many stores on disks that do not answer leave none for the others.
+const FOLDERS: usize = 4;
+
+/// The threads that keep the logs short, and their switch.
 pub(super) struct Maintenance {
+    folders: Arc<Threads>,
     stopped: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Maintenance {
-    /// Starts the thread. It ends with `files` or on `stop`.
+    /// Starts the threads that fold.
+    pub(super) fn new() -> Result<Self, DbError> {
+        Ok(Self { folders: Threads::start("checkpoint", FOLDERS)?, stopped: Arc::default() })
+    }
+
+    /// Starts the thread that looks. It ends with `files` or on `stop`.
     pub(super) fn start<C: Companion>(files: &Arc<Files<C>>) -> Result<(), DbError> {
         let weak = Arc::downgrade(files);
         let stopped = Arc::clone(&files.maintenance().stopped);
-        std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || run(&weak, &stopped))?;
+        std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || run(&weak, &stopped))?;
         Ok(())
     }
 
-    /// Ends the thread. What a writer's thread is folding in goes on to its end.
+    /// Ends the thread that looks. A log that is being folded in is folded in to its end.
     pub(super) fn stop(&self) {
         *self.stopped.0.lock() = true;
         self.stopped.1.notify_all();
@@ -116,7 +125,7 @@ fn run<C: Companion>(files: &Weak<Files<C>>, stopped: &(Mutex<bool>, Condvar)) {
             let Some(due) = due else { continue };
             watch.is_busy.store(true, Ordering::Release);
             let busy = Busy(Arc::clone(watch));
-            files.pool().run(Box::new(move || {
+            files.maintenance().folders.run(Box::new(move || {
                 if let Err(error) = act(&file, due, &mut busy.0.seen.lock()) {
                     tracing::warn!(tenant_id = %file.id(), %error, "checkpoint failed");
                 }

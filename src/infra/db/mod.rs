@@ -16,7 +16,7 @@ pub use connect::{Role, SQLITE_VERSION_MIN, open_connection, read_pragmas};
 pub use files::{Files, FilesConfig, TenantFile, Vitals};
 pub use migrate::{Migration, MigrationError, current_version, migrate_down, migrate_up};
 pub use migrations::{CONTROL, TENANT};
-pub use pool::WriterPool;
+pub use pool::Threads;
 pub use tx::{ReadTx, WriteTx};
 pub use writer::{Batch, Companion, Lane, QUEUE_MAX, Work, Writer};
 

@@ -1,4 +1,4 @@
-//! The few threads that run all files' writers.
+//! The few threads that run all files' writers, and the fewer that fold logs in.
 
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ type Turn = Box<dyn FnOnce() + Send>;
 /// A fixed set of threads with one run queue. A file has at most one turn in it.
 ///
 /// Of several idle threads the one that was busy last is woken: its caches are warm, and a single busy store then stays on one thread.
-pub struct WriterPool {
+pub struct Threads {
     shared: Arc<Shared>,
 }
 
@@ -41,16 +41,21 @@ enum Next {
     Closed,
 }
 
-impl WriterPool {
+impl Threads {
     /// `threads` writers, or max(8, 4 × cores) when zero (D8): enough that stuck disks of a few stores leave threads for the others.
-    pub fn start(threads: usize) -> Result<Arc<Self>, std::io::Error> {
+    pub fn for_writers(threads: usize) -> Result<Arc<Self>, std::io::Error> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let count = if threads == 0 { cores.saturating_mul(4).max(8) } else { threads };
+        Self::start("writer", count)
+    }
+
+    /// `count` threads, named after what they do.
+    pub(super) fn start(name: &str, count: usize) -> Result<Arc<Self>, std::io::Error> {
         let shared = Arc::new(Shared { state: Mutex::new(State::default()) });
         let pool = Arc::new(Self { shared: Arc::clone(&shared) });
         for number in 0..count {
             let shared = Arc::clone(&shared);
-            std::thread::Builder::new().name(format!("writer-{number}")).spawn(move || work(&shared))?;
+            std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&shared))?;
         }
         Ok(pool)
     }
@@ -72,7 +77,7 @@ impl WriterPool {
     }
 }
 
-impl Drop for WriterPool {
+impl Drop for Threads {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.is_closed = true;
@@ -87,7 +92,7 @@ fn work(shared: &Shared) {
     let seat = Arc::new(Seat::default());
     while let Some(turn) = next(shared, &seat) {
         if catch_unwind(AssertUnwindSafe(turn)).is_err() {
-            tracing::error!("a writer's turn panicked outside of its batch");
+            tracing::error!("a turn panicked outside of its batch");
         }
     }
 }
@@ -120,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_turn_is_run_once_and_a_blocked_thread_holds_up_no_other() {
-        let pool = WriterPool::start(2).unwrap();
+        let pool = Threads::start("test", 2).unwrap();
         let (block, blocked) = mpsc::channel::<()>();
         pool.run(Box::new(move || blocked.recv().unwrap_err().to_string().clear()));
         let (done, results) = mpsc::channel();
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_panics_costs_no_thread() {
-        let pool = WriterPool::start(1).unwrap();
+        let pool = Threads::start("test", 1).unwrap();
         pool.run(Box::new(|| panic!("on purpose")));
         let (done, result) = mpsc::channel();
         pool.run(Box::new(move || done.send(()).unwrap()));

@@ -4,7 +4,7 @@
 
 use super::connect::{Role, open_connection};
 use super::tx::{ReadTx, WriteTx};
-use super::{DbError, pool::WriterPool};
+use super::{DbError, pool::Threads};
 use crate::base::clock::Clock;
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -147,7 +147,7 @@ pub struct Writer<C: Companion> {
     path: PathBuf,
     queues: Mutex<Queues<C>>,
     core: Mutex<Core<C>>,
-    pool: Arc<WriterPool>,
+    pool: Arc<Threads>,
     clock: Arc<dyn Clock>,
     /// Set when COMMIT left the outcome open; cleared when the file was reopened.
     degraded: AtomicBool,
@@ -161,7 +161,7 @@ impl<C: Companion> Writer<C> {
         path: PathBuf,
         connection: Connection,
         companion: C,
-        pool: Arc<WriterPool>,
+        pool: Arc<Threads>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let queues =

@@ -3,6 +3,7 @@
 
 pub(crate) mod browser;
 mod devtools;
+pub(crate) mod endurance;
 pub(crate) mod evidence;
 pub(crate) mod feeds;
 pub(crate) mod http;

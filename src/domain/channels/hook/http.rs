@@ -94,8 +94,7 @@ async fn receive(parts: &HookParts, call: &Call) -> Result<Answer, Fault> {
     let ignored = port.ignores(&envelope.topic);
     let (headers, body) = (kept_headers(call), call.body.clone());
     let keep = move |cx: &mut Cx<'_>| {
-        let delivery =
-            Delivery { envelope: &envelope, headers: &headers, body: &body, ignored: ignored.as_deref() };
+        let delivery = Delivery { envelope: &envelope, headers: &headers, body: &body, ignored: ignored.as_deref() };
         service::receive_in(cx, channel, &delivery)
     };
     let Received { message, is_duplicate } = scope.write(&RECEIVE, keep).await?;

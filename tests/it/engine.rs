@@ -258,6 +258,31 @@ async fn checkpoints_go_on_beside_a_store_on_a_stuck_disk() {
     stuck.recover().await;
 }
 
+/// D10: also a store that never rests begins its log anew, so that it holds neither the disk nor its readers up.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_store_that_never_rests_stays_within_bounds() {
+    const WRITERS: usize = 4;
+    const WRITTEN: usize = 400 * 1024 * 1024;
+    const BODY: usize = 100 * 1024;
+    let machine = Machine::open(4);
+    let (_tenant, scope) = machine.store("haus").await;
+    let mut log = scope.file().path().as_os_str().to_owned();
+    log.push("-wal");
+    let write = |number: usize| {
+        let scope = scope.clone();
+        tokio::spawn(async move {
+            for round in 0..WRITTEN / BODY / WRITERS {
+                let key = format!("w{number}");
+                let body = vec![u8::try_from(round % 251).unwrap(); BODY];
+                scope.write(&WRITE, move |cx| Ok(store::meta_put(cx.tx(), &key, body)?)).await.unwrap();
+            }
+        })
+    };
+    join_all((0..WRITERS).map(write)).await.into_iter().for_each(|end| end.unwrap());
+    let bytes = std::fs::metadata(&log).unwrap().len();
+    assert!(bytes < u64::try_from(WRITTEN / 2).unwrap(), "the log has {bytes} bytes");
+}
+
 /// SC9: a queue that is full is told, with the time to come back; what was queued is done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_answered_with_503_and_a_time_to_come_back() {

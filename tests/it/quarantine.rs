@@ -7,10 +7,10 @@ use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-async fn deliver(store: &Store, number: u32, body: &[u8]) {
+async fn deliver(store: &Store, number: u32, topic: &str, body: &[u8]) {
     let secret = store.told("/channels/shopify/secret");
     let headers = [
-        ("x-shopify-topic", "orders/create".to_owned()),
+        ("x-shopify-topic", topic.to_owned()),
         ("x-shopify-webhook-id", format!("delivery-{number}")),
         ("x-shopify-hmac-sha256", sign(secret.as_bytes(), body)),
     ];
@@ -38,7 +38,7 @@ async fn a_retried_dead_letter_takes_its_message_out_of_quarantine_and_works_on_
     let google = crate::harness::process::google().await;
     let store = Store::start(&desk.path().join("data"), &log, Some(&google.url));
     let (http, channel) = (store.http(), store.told("/channels/shopify/id"));
-    deliver(&store, 1, b"{\"id\":").await;
+    deliver(&store, 1, "orders/create", b"{\"id\":").await;
     let first = dead(&http).await;
     assert_eq!((first.len(), in_state(&http, &channel, "quarantined").await), (1, 1), "{first:?}");
 
@@ -53,4 +53,25 @@ async fn a_retried_dead_letter_takes_its_message_out_of_quarantine_and_works_on_
             (1, 0)
         );
     }
+}
+
+/// RA2.2: what nothing can follow from is kept with its reason and makes no work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_of_a_topic_that_nobody_acts_on_is_kept_and_asks_for_no_job() {
+    let (desk, log) = desk();
+    let google = crate::harness::process::google().await;
+    let store = Store::start(&desk.path().join("data"), &log, Some(&google.url));
+    let (http, channel) = (store.http(), store.told("/channels/shopify/id"));
+    for _ in 0..2 {
+        deliver(&store, 1, "app/ping", b"\xff not json").await;
+    }
+    let page = http.get(&format!("/api/v1/channels/{channel}/inbox")).await;
+    let kept = page.body["data"].as_array().unwrap();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(
+        (kept[0]["state"].as_str(), kept[0]["error"].as_str()),
+        (Some("ignored"), Some("the topic `app/ping` is not acted on"))
+    );
+    let jobs = http.get("/api/v1/jobs?kind=channels.intake").await;
+    assert_eq!(jobs.body["data"].as_array().unwrap().len(), 0, "{jobs:?}");
 }

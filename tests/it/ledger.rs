@@ -56,9 +56,9 @@ async fn every_step_of_the_schema_goes_down_and_up_again_on_a_store_with_data() 
     for target in (0..last).rev() {
         migrate_down(&mut connection, TENANT, target).unwrap();
         let left = schema(&connection);
-        assert!(left.len() < before.len(), "step {} left all of it", target + 1);
+        assert!(left != before, "step {} left all of it", target + 1);
         let of_journal = |table: &str| left.iter().any(|row| row.1 == table);
-        assert_eq!((of_journal("journal"), of_journal("feed_stock")), (target > 0, false));
+        assert_eq!((of_journal("journal"), of_journal("feed_stock")), (target > 0, target >= 7));
         if target >= 5 {
             assert_eq!(
                 count(&connection, "SELECT count(*) FROM sales_order"),

@@ -1,12 +1,15 @@
 //! Intake: messages become orders.
 
+use super::port::ChannelPort;
 use super::port::IncomingEvent;
 use super::queries;
 use super::service::{self, INTAKE, INTAKE_JOB, IntakePayload, Ports};
+use crate::base::clock::Timestamp;
 use crate::base::error::{Fault, Kind};
 use crate::infra::queue::Lane;
 use crate::kernel::work::handler::INTAKE_LADDER;
 use crate::kernel::work::{Handler, JobRun, Outcome, Policy, Running};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The lane of [`Intake`].
@@ -47,7 +50,7 @@ impl Intake {
     async fn work(&self, run: &JobRun) -> Result<Outcome, Fault> {
         let id = run.payload::<IntakePayload>()?.message_id;
         let Some((delivered, provider)) = queries::for_intake(&run.scope, id).await? else { return Ok(Outcome::Done) };
-        let queries::Delivered { row: message, body, .. } = delivered;
+        let queries::Delivered { row: message, headers, body } = delivered;
         if message.state != "received" {
             return Ok(Outcome::Done);
         }
@@ -61,9 +64,16 @@ impl Intake {
             }
             Ok(IncomingEvent::Order(order)) => {
                 tracing::info!(external_id = %order.external_id, message = %id, "order received");
-                run.complete(&INTAKE, move |cx| service::take_in(cx, &message, &order)).await?;
+                let told = sent_at(port.as_ref(), &headers);
+                run.complete(&INTAKE, move |cx| service::take_in(cx, &message, &order, told)).await?;
             }
         }
         Ok(Outcome::Done)
     }
+}
+
+/// When the channel sent a delivery, by its kept headers.
+fn sent_at(port: &dyn ChannelPort, headers: &str) -> Option<Timestamp> {
+    let kept: BTreeMap<String, String> = serde_json::from_str(headers).ok()?;
+    port.envelope(&|name| kept.get(name).map(String::as_str)).ok()?.triggered_at
 }

@@ -4,6 +4,7 @@ use super::ChannelError;
 use super::model::{ChannelRow, MessageRow, reconcile_totals};
 use super::port::{Address, ChannelPort, Envelope, IncomingLine, IncomingOrder};
 use super::store::{self, MessageEnd, MessageInsert};
+use crate::base::clock::Timestamp;
 use crate::base::error::Fault;
 use crate::base::id::{ChannelId, MessageId, OrderId, TypedId as _, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
@@ -13,7 +14,10 @@ use crate::domain::customers::model::NewCustomer;
 use crate::domain::customers::service as customers;
 use crate::domain::inventory::model::WhenShort;
 use crate::domain::inventory::service as inventory;
-use crate::domain::orders::model::{NewLine, NewOrder, OrderOrigin, PaymentStatus, Totals};
+use crate::domain::orders::follow::follow_in;
+use crate::domain::orders::model::{
+    ExternalVersion, KnownOrder, NewLine, NewOrder, OrderOrigin, PaymentStatus, Totals,
+};
 use crate::domain::orders::service as orders;
 use crate::domain::payments::model::{AttemptState, NewAttempt};
 use crate::infra::vault::SealKey;
@@ -45,6 +49,9 @@ pub const MAP: Command = Command::new("channels.map", Permission::ChannelWrite);
 
 /// The kind of the job that works on a message.
 pub const INTAKE_JOB: &str = "channels.intake";
+
+/// Why an order is cancelled that was cancelled where it was sold.
+const CANCELLED: &str = "cancelled at the channel";
 
 /// How long the secret before counts after a rotation, if the caller does not say.
 pub const ROTATION_OVERLAP: Duration = Duration::from_hours(24);
@@ -115,11 +122,7 @@ pub fn rotate_in(cx: &mut Cx<'_>, id: ChannelId, secret: &str, overlap: Duration
 }
 
 /// The secrets of a channel that count now, the newest first.
-pub fn live_secrets(
-    row: &ChannelRow,
-    key: &SealKey,
-    now: crate::base::clock::Timestamp,
-) -> Result<Vec<Vec<u8>>, ChannelError> {
+pub fn live_secrets(row: &ChannelRow, key: &SealKey, now: Timestamp) -> Result<Vec<Vec<u8>>, ChannelError> {
     let open = |sealed: &[u8]| {
         key.open(&secret_context(row.id), sealed).map_err(|_sealed| ChannelError::Secret(row.id.to_string()))
     };
@@ -203,21 +206,25 @@ pub fn ignore_in(cx: &Cx<'_>, message: MessageId, reason: &str) -> Result<(), Fa
     Ok(store::message_end(cx.tx(), &end, cx.now())?)
 }
 
-/// Turns an order that a channel told into one of ours. One order per channel and external id; an older state than the known one is ignored.
-pub fn take_in(cx: &mut Cx<'_>, message: &MessageRow, incoming: &IncomingOrder) -> Result<(), Fault> {
+/// Turns the state of an order that a channel told into ours. One order per channel and external id; an older state than the known one is ignored
+/// (RA2.2). `told` is when the channel sent it.
+pub fn take_in(
+    cx: &mut Cx<'_>,
+    message: &MessageRow,
+    incoming: &IncomingOrder,
+    told: Option<Timestamp>,
+) -> Result<(), Fault> {
+    let version = ExternalVersion { changed: incoming.version, told };
     let channel = store::channel_get(cx.read(), message.channel)?.ok_or(ChannelError::NoChannel)?;
     let known = orders::find_external(cx.read(), channel.id, &incoming.external_id)?;
     let (state, reason, order) = match known {
         None if incoming.is_test => ("ignored", Some("A trial order: no goods leave for it."), None),
-        None => ("done", None, Some(place(cx, &channel, incoming)?)),
-        Some(known) if known.version.is_some_and(|version| incoming.version < version) => {
+        None => ("done", None, Some(place(cx, &channel, incoming, version)?)),
+        Some(known) if known.is_newer_than(&version) => {
             ("ignored", Some("A newer state of this order is known."), Some(known.id))
         }
-        Some(known) if incoming.cancelled_at.is_some() && known.is_open => {
-            orders::cancel_in(cx, known.id, Some(incoming.version), "cancelled at the channel")?;
-            ("done", None, Some(known.id))
-        }
-        Some(known) => ("ignored", Some("This order is known already."), Some(known.id)),
+        Some(known) if follow(cx, &channel, &known, incoming, version)? => ("done", None, Some(known.id)),
+        Some(known) => ("ignored", Some("This state of the order is known already."), Some(known.id)),
     };
     let external_id = Some(incoming.external_id.as_str());
     let end = MessageEnd { id: message.id, state, reason, external_id, order };
@@ -225,7 +232,40 @@ pub fn take_in(cx: &mut Cx<'_>, message: &MessageRow, incoming: &IncomingOrder) 
     Ok(())
 }
 
-fn place(cx: &mut Cx<'_>, channel: &ChannelRow, incoming: &IncomingOrder) -> Result<OrderId, Fault> {
+fn place(
+    cx: &mut Cx<'_>,
+    channel: &ChannelRow,
+    incoming: &IncomingOrder,
+    version: ExternalVersion,
+) -> Result<OrderId, Fault> {
+    let (order, attempt) = as_ours(cx, channel, incoming, version)?;
+    let placed = orders::place_in(cx, &order, attempt.as_ref(), WhenShort::Record)?;
+    if incoming.cancelled_at.is_some() {
+        orders::cancel_in(cx, placed.id, CANCELLED)?;
+    }
+    Ok(placed.id)
+}
+
+fn follow(
+    cx: &mut Cx<'_>,
+    channel: &ChannelRow,
+    known: &KnownOrder,
+    incoming: &IncomingOrder,
+    version: ExternalVersion,
+) -> Result<bool, Fault> {
+    let (order, attempt) = as_ours(cx, channel, incoming, version)?;
+    let is_changed = follow_in(cx, known, &order, attempt.as_ref())?;
+    let is_cancelled = incoming.cancelled_at.is_some() && orders::cancel_in(cx, known.id, CANCELLED)?;
+    Ok(is_changed || is_cancelled)
+}
+
+/// The order that a channel tells, with our variants and our customer.
+fn as_ours(
+    cx: &mut Cx<'_>,
+    channel: &ChannelRow,
+    incoming: &IncomingOrder,
+    version: ExternalVersion,
+) -> Result<(NewOrder, Option<NewAttempt>), Fault> {
     let too_large = |error: crate::base::money::MoneyError| {
         Fault::new(crate::base::error::Kind::Refused, "amount_too_large", error.to_string())
     };
@@ -250,7 +290,7 @@ fn place(cx: &mut Cx<'_>, channel: &ChannelRow, incoming: &IncomingOrder) -> Res
             channel: Some(channel.id),
             external_id: Some(incoming.external_id.clone()),
             external_number: incoming.external_number.clone(),
-            external_version: Some(incoming.version),
+            external_version: Some(version),
             warehouses: serde_json::from_str(&channel.warehouses).unwrap_or_default(),
         },
         placed: incoming.placed_at,
@@ -270,12 +310,7 @@ fn place(cx: &mut Cx<'_>, channel: &ChannelRow, incoming: &IncomingOrder) -> Res
         note: cut(incoming.note.as_deref().unwrap_or_default(), 5000),
         address: incoming.shipping_address.as_ref().map(address_json),
     };
-    let attempt = payment(incoming, ours.total);
-    let placed = orders::place_in(cx, &order, attempt.as_ref(), WhenShort::Record)?;
-    if incoming.cancelled_at.is_some() {
-        orders::cancel_in(cx, placed.id, Some(incoming.version), "cancelled at the channel")?;
-    }
-    Ok(placed.id)
+    Ok((order, payment(incoming, ours.total)))
 }
 
 /// A line with its variant: by the mapping made by hand, else by SKU. An unknown SKU goes on the list, and the rest of the order goes on.

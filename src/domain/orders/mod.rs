@@ -4,15 +4,17 @@
 //! order that are not there. *difference*: what a channel's total and ours differ by; such an order is taken in, flagged, reserved, and its
 //! fulfilment is held (D32).
 //!
-//! **Commands.** `orders.place`; in the transactions of others: [`service::place_in`], [`service::cancel_in`], [`service::map_lines_in`].
+//! **Commands.** `orders.place`; in the transactions of others: [`service::place_in`], [`follow::follow_in`], [`service::cancel_in`],
+//! [`service::map_lines_in`].
 //!
-//! **Events.** `order.created`, `order.cancelled`, `order.lines_mapped`.
+//! **Events.** `order.created`, `order.updated`, `order.cancelled`, `order.lines_mapped`.
 //!
-//! **Invariants.** One order per channel and external id (RA2.1). Amounts are stored as they were sold and never computed again. An order, its
+//! **Invariants.** One order per channel and external id (RA2.1). An order of a channel is what the newest state that came says (RA2.2). Amounts are stored as they were sold and never computed again. An order, its
 //! lines, its reservations and its payment attempt stand together or not at all.
 //!
 //! **What it does not do.** It reads no vendor's payload and ships nothing.
 
+pub mod follow;
 pub mod http;
 pub mod model;
 pub mod own;
@@ -22,6 +24,7 @@ pub mod store;
 pub mod timeline;
 
 use crate::base::error::{FieldFault, Kind, Place, Problem};
+use crate::base::money::Currency;
 use crate::infra::db::DbError;
 
 /// Tables of this module.
@@ -44,6 +47,14 @@ pub enum OrderError {
     /// The external id is taken.
     #[error("There is already an order with the external id `{0}`.")]
     ExternalTaken(String),
+    /// A channel tells of the order in another currency than before.
+    #[error("The order was placed in {}, and is told in {} now.", .from.code(), .to.code())]
+    CurrencyChanged {
+        /// As it was placed.
+        from: Currency,
+        /// As it is told.
+        to: Currency,
+    },
     /// A sum is larger than the store can hold.
     #[error("The order's total is larger than the store can hold.")]
     TooLarge,
@@ -56,7 +67,7 @@ impl Problem for OrderError {
     fn kind(&self) -> Kind {
         match self {
             Self::Missing => Kind::Missing,
-            Self::NoVariant { .. } | Self::TooLarge => Kind::Refused,
+            Self::NoVariant { .. } | Self::TooLarge | Self::CurrencyChanged { .. } => Kind::Refused,
             Self::ExternalTaken(_) => Kind::Conflict,
             Self::Db(error) => error.kind(),
         }
@@ -67,6 +78,7 @@ impl Problem for OrderError {
             Self::Missing => "order_not_found",
             Self::NoVariant { .. } => "variant_not_found",
             Self::TooLarge => "amount_too_large",
+            Self::CurrencyChanged { .. } => "currency_changed",
             Self::ExternalTaken(_) => "external_id_taken",
             Self::Db(error) => error.code(),
         }

@@ -44,6 +44,23 @@ impl PaymentStatus {
     }
 }
 
+/// Which state of an order a channel told: of two, the one that is not older is true.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExternalVersion {
+    /// When the order last changed at the channel, by its own clock. Often in whole seconds.
+    pub changed: Timestamp,
+    /// When the channel sent this state; none when it was fetched.
+    pub told: Option<Timestamp>,
+}
+
+impl ExternalVersion {
+    /// Whether this state was true before `known`. Two of the same second are told apart by when they were sent.
+    pub fn is_older_than(&self, known: &Self) -> bool {
+        let was_sent_before = self.told.zip(known.told).is_some_and(|(own, known)| own < known);
+        self.changed < known.changed || (self.changed == known.changed && was_sent_before)
+    }
+}
+
 /// From where an order comes.
 #[derive(Clone, Debug, Default)]
 pub struct OrderOrigin {
@@ -54,7 +71,7 @@ pub struct OrderOrigin {
     /// What the shopper calls it.
     pub external_number: Option<String>,
     /// Its version at the channel.
-    pub external_version: Option<Timestamp>,
+    pub external_version: Option<ExternalVersion>,
     /// Which warehouses serve it, first to last; all by their priority when empty.
     pub warehouses: Vec<WarehouseId>,
 }
@@ -213,6 +230,8 @@ pub struct OrderLine {
     pub id: LineId,
     /// Counted from one.
     pub position: i64,
+    /// The channel's key of the line.
+    pub external_id: Option<String>,
     /// What, if it is known.
     pub variant: Option<VariantId>,
     /// SKU as it was sold.
@@ -237,9 +256,16 @@ pub struct KnownOrder {
     /// Its id.
     pub id: OrderId,
     /// The channel's version of it.
-    pub version: Option<Timestamp>,
+    pub version: Option<ExternalVersion>,
     /// Whether it is not cancelled.
     pub is_open: bool,
+}
+
+impl KnownOrder {
+    /// Whether a state that the channel tells was true before the known one.
+    pub fn is_newer_than(&self, told: &ExternalVersion) -> bool {
+        self.version.is_some_and(|known| told.is_older_than(&known))
+    }
 }
 
 /// Which orders a list shows.

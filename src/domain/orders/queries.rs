@@ -108,6 +108,7 @@ pub fn placed(
 
 fn line_row(id: LineId, position: i64, line: &NewLine) -> OrderLine {
     OrderLine {
+        external_id: line.external_id.clone(),
         id,
         position,
         variant: line.variant,

@@ -3,7 +3,6 @@
 use super::OrderError;
 use super::model::{KnownOrder, NewLine, NewOrder};
 use super::store::{self, Counters};
-use crate::base::clock::Timestamp;
 use crate::base::error::Fault;
 use crate::base::id::{ChannelId, LineId, OrderId, PaymentId, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
@@ -77,16 +76,13 @@ pub fn place_in(
     let id: OrderId = cx.id();
     let ids: Vec<LineId> = new.lines.iter().map(|_| cx.id()).collect();
     let demands: Vec<Demand> = ids.iter().zip(&new.lines).filter_map(|(id, line)| demand(*id, line)).collect();
-    let quantity = new.lines.iter().map(|line| line.quantity.get()).sum();
-    let unmapped = new.lines.iter().filter(|line| line.variant.is_none() && !line.quantity.is_zero()).count();
-    let unmapped = i64::try_from(unmapped).unwrap_or(i64::MAX);
-    let counters = Counters { quantity, short: 0, unmapped };
-    let number = store::order_insert(cx.tx(), id, new, counters, cx.now()).map_err(|error| {
-        match (&new.origin.external_id, error.is_unique_violation()) {
-            (Some(external), true) => OrderError::ExternalTaken(external.clone()),
-            _ => error.into(),
-        }
-    })?;
+    let number =
+        store::order_insert(cx.tx(), id, new, Counters::of(new.lines.iter()), cx.now()).map_err(|error| {
+            match (&new.origin.external_id, error.is_unique_violation()) {
+                (Some(external), true) => OrderError::ExternalTaken(external.clone()),
+                _ => error.into(),
+            }
+        })?;
     for (position, (line_id, line)) in (1_i64..).zip(ids.iter().zip(&new.lines)) {
         store::line_insert(cx.tx(), id, *line_id, position, line)?;
     }
@@ -100,7 +96,7 @@ pub fn place_in(
     Ok(Placed { id, number, lines: ids, allocations, payment, short })
 }
 
-fn demand(id: LineId, line: &NewLine) -> Option<Demand> {
+pub(super) fn demand(id: LineId, line: &NewLine) -> Option<Demand> {
     let variant = line.variant?;
     (!line.quantity.is_zero()).then_some(Demand { line: id, variant, quantity: line.quantity })
 }
@@ -125,13 +121,8 @@ fn created(number: i64, new: &NewOrder) -> Created<'_> {
 }
 
 /// Cancels an order and gives its stock back. False when it was cancelled already.
-pub fn cancel_in(
-    cx: &mut Cx<'_>,
-    id: OrderId,
-    external_version: Option<Timestamp>,
-    reason: &str,
-) -> Result<bool, Fault> {
-    if !store::order_cancel(cx.tx(), id, external_version, cx.now())? {
+pub fn cancel_in(cx: &mut Cx<'_>, id: OrderId, reason: &str) -> Result<bool, Fault> {
+    if !store::order_cancel(cx.tx(), id, cx.now())? {
         return Ok(false);
     }
     let body =

@@ -1,6 +1,6 @@
 //! Every SQL text of the order tables.
 
-use super::model::{KnownOrder, NewLine, NewOrder, OrderFilter, OrderLine, OrderSummary, Totals};
+use super::model::{ExternalVersion, KnownOrder, NewLine, NewOrder, OrderFilter, OrderLine, OrderSummary, Totals};
 use crate::base::clock::Timestamp;
 use crate::base::id::{ChannelId, LineId, OrderId, VariantId, WarehouseId};
 use crate::base::money::{Currency, Money};
@@ -11,12 +11,27 @@ use rusqlite::{Row, named_params};
 /// Counters of an order that follow from its lines and its stock.
 #[derive(Clone, Copy, Debug)]
 pub struct Counters {
+    /// Lines.
+    pub lines: i64,
     /// Pieces.
     pub quantity: i64,
     /// Pieces that are not there.
     pub short: i64,
     /// Lines whose SKU is not known.
     pub unmapped: i64,
+}
+
+impl Counters {
+    /// Of lines whose stock nobody has looked for yet.
+    pub fn of<'l, I: Iterator<Item = &'l NewLine>>(lines: I) -> Self {
+        let nothing = Self { lines: 0, quantity: 0, short: 0, unmapped: 0 };
+        lines.fold(nothing, |sum, line| Self {
+            lines: sum.lines.saturating_add(1),
+            quantity: sum.quantity.saturating_add(line.quantity.get()),
+            unmapped: sum.unmapped.saturating_add(i64::from(line.variant.is_none() && !line.quantity.is_zero())),
+            ..sum
+        })
+    }
 }
 
 /// Writes an order. Gives its number.
@@ -29,20 +44,22 @@ pub fn order_insert(
 ) -> Result<i64, DbError> {
     let Totals { subtotal, discount, shipping, tax, total } = new.totals;
     tx.insert(
-        "INSERT INTO sales_order (id, channel_id, external_id, external_number, external_version, customer_id,
-             payment_status, currency, tax_inclusive, subtotal_minor, discount_minor, shipping_minor, tax_minor,
+        "INSERT INTO sales_order (id, channel_id, external_id, external_number, external_version, external_told_ms,
+             customer_id, payment_status, currency, tax_inclusive, subtotal_minor, discount_minor, shipping_minor, tax_minor,
              total_minor, difference_minor, line_count, quantity, short, unmapped, note, address, placed_ms,
              created_ms, updated_ms)
-         VALUES (:id, :channel, :external, :external_number, :external_version, :customer, :payment, :currency,
+         VALUES (:id, :channel, :external, :external_number, :external_version, :external_told, :customer, :payment, :currency,
              :inclusive, :subtotal, :discount, :shipping, :tax, :total, :difference, :lines, :quantity, :short,
              :unmapped, :note, :address, :placed, :now, :now)",
         named_params! {
             ":id": id, ":channel": new.origin.channel, ":external": new.origin.external_id,
-            ":external_number": new.origin.external_number, ":external_version": new.origin.external_version,
+            ":external_number": new.origin.external_number,
+            ":external_version": new.origin.external_version.map(|version| version.changed),
+            ":external_told": new.origin.external_version.and_then(|version| version.told),
             ":customer": new.customer, ":payment": new.payment_status.name(), ":currency": new.currency.code(),
             ":inclusive": new.tax_inclusive, ":subtotal": subtotal.minor, ":discount": discount.minor,
             ":shipping": shipping.minor, ":tax": tax.minor, ":total": total.minor,
-            ":difference": new.difference.minor, ":lines": i64::try_from(new.lines.len()).unwrap_or(i64::MAX),
+            ":difference": new.difference.minor, ":lines": counters.lines,
             ":quantity": counters.quantity, ":short": counters.short, ":unmapped": counters.unmapped,
             ":note": new.note, ":address": new.address, ":placed": new.placed, ":now": now,
         },
@@ -76,26 +93,85 @@ pub fn line_insert(tx: &WriteTx<'_>, order: OrderId, id: LineId, position: i64, 
 /// The order of a channel's key.
 pub fn find_external(tx: &ReadTx<'_>, channel: ChannelId, external_id: &str) -> Result<Option<KnownOrder>, DbError> {
     tx.one(
-        "SELECT id, external_version, status FROM sales_order WHERE channel_id = ?1 AND external_id = ?2",
+        "SELECT id, external_version, external_told_ms, status FROM sales_order WHERE channel_id = ?1 AND external_id = ?2",
         (channel, external_id),
-        |row| Ok(KnownOrder { id: row.get(0)?, version: row.get(1)?, is_open: row.get::<_, String>(2)? == "open" }),
+        |row| {
+            let told = row.get(2)?;
+            let version = row.get::<_, Option<_>>(1)?.map(|changed| ExternalVersion { changed, told });
+            Ok(KnownOrder { id: row.get(0)?, version, is_open: row.get_ref(3)?.as_str()? == "open" })
+        },
     )
 }
 
 /// Cancels. False when it is cancelled already.
-pub fn order_cancel(
-    tx: &WriteTx<'_>,
-    id: OrderId,
-    external_version: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<bool, DbError> {
+pub fn order_cancel(tx: &WriteTx<'_>, id: OrderId, now: Timestamp) -> Result<bool, DbError> {
     let changed = tx.run(
-        "UPDATE sales_order SET status = 'cancelled', short = 0, updated_ms = ?3, version = version + 1,
-                external_version = coalesce(?2, external_version)
+        "UPDATE sales_order SET status = 'cancelled', short = 0, updated_ms = ?2, version = version + 1
          WHERE id = ?1 AND status = 'open'",
-        (id, external_version, now),
+        (id, now),
     )?;
     Ok(changed == 1)
+}
+
+/// Writes what a channel tells of an order over what was known. Lines, missing pieces and the state are not part of it.
+pub fn order_follow(
+    tx: &WriteTx<'_>,
+    id: OrderId,
+    told: &NewOrder,
+    counters: Counters,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let Totals { subtotal, discount, shipping, tax, total } = told.totals;
+    tx.run(
+        "UPDATE sales_order SET external_number = :external_number, customer_id = coalesce(:customer, customer_id),
+             payment_status = :payment, tax_inclusive = :inclusive, subtotal_minor = :subtotal,
+             discount_minor = :discount, shipping_minor = :shipping, tax_minor = :tax, total_minor = :total,
+             difference_minor = :difference, line_count = :lines, quantity = :quantity, unmapped = :unmapped,
+             note = :note, address = :address, updated_ms = :now, version = version + 1
+         WHERE id = :id",
+        named_params! {
+            ":id": id, ":external_number": told.origin.external_number, ":customer": told.customer,
+            ":payment": told.payment_status.name(), ":inclusive": told.tax_inclusive, ":subtotal": subtotal.minor,
+            ":discount": discount.minor, ":shipping": shipping.minor, ":tax": tax.minor, ":total": total.minor,
+            ":difference": told.difference.minor, ":lines": counters.lines, ":quantity": counters.quantity,
+            ":unmapped": counters.unmapped, ":note": told.note, ":address": told.address, ":now": now,
+        },
+    )?;
+    Ok(())
+}
+
+/// Notes which state of an order is known. One that was fetched does not make forgotten when the last one of its second was sent.
+pub fn order_version(tx: &WriteTx<'_>, id: OrderId, version: ExternalVersion) -> Result<(), DbError> {
+    tx.run(
+        "UPDATE sales_order SET external_version = ?2,
+                external_told_ms = CASE WHEN external_version = ?2 THEN coalesce(?3, external_told_ms) ELSE ?3 END
+         WHERE id = ?1",
+        (id, version.changed, version.told),
+    )?;
+    Ok(())
+}
+
+/// Writes what is true of a line now.
+pub fn line_follow(tx: &WriteTx<'_>, order: OrderId, id: LineId, position: i64, line: &NewLine) -> Result<(), DbError> {
+    tx.run(
+        "UPDATE sales_order_line SET position = ?3, variant_id = ?4, sku = ?5, title = ?6, quantity = ?7,
+                unit_price_minor = ?8, discount_minor = ?9, tax_minor = ?10, total_minor = ?11
+         WHERE order_id = ?1 AND id = ?2",
+        rusqlite::params![
+            order,
+            id,
+            position,
+            line.variant,
+            line.sku,
+            line.title,
+            line.quantity,
+            line.unit_price.minor,
+            line.discount.minor,
+            line.tax.minor,
+            line.total.minor
+        ],
+    )?;
+    Ok(())
 }
 
 /// Brings the count of missing pieces in line with the shortfalls.
@@ -231,7 +307,8 @@ pub fn orders_list(tx: &ReadTx<'_>, filter: &OrderFilter, limit: u32) -> Result<
 /// The lines of an order.
 pub fn lines_of(tx: &ReadTx<'_>, order: OrderId, currency: Currency) -> Result<Vec<OrderLine>, DbError> {
     tx.all(
-        "SELECT id, position, variant_id, sku, title, quantity, unit_price_minor, discount_minor, tax_minor, total_minor
+        "SELECT id, position, variant_id, sku, title, quantity, unit_price_minor, discount_minor, tax_minor, total_minor,
+                external_id
          FROM sales_order_line WHERE order_id = ?1 ORDER BY position",
         [order],
         |row| {
@@ -247,6 +324,7 @@ pub fn lines_of(tx: &ReadTx<'_>, order: OrderId, currency: Currency) -> Result<V
                 discount: money(7)?,
                 tax: money(8)?,
                 total: money(9)?,
+                external_id: row.get(10)?,
             })
         },
     )

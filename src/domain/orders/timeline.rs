@@ -6,6 +6,7 @@ use crate::base::id::{Id, OrderId};
 use crate::infra::db::ReadTx;
 use crate::kernel::journal::JournalRow;
 use crate::kernel::store;
+use serde_json::Value;
 
 /// Facts of one order that its page shows.
 const ENTRIES_MAX: u32 = 250;
@@ -34,11 +35,10 @@ pub fn timeline(tx: &ReadTx<'_>, order: OrderId, lines: &[OrderLine]) -> Result<
 }
 
 fn summary(row: &JournalRow, lines: &[OrderLine]) -> String {
-    let body: serde_json::Value =
-        row.body.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let body: Value = row.body.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     match row.kind.as_str() {
         "order.created" => {
-            let number = body.pointer("/after/external_number").and_then(serde_json::Value::as_str);
+            let number = body.pointer("/after/external_number").and_then(Value::as_str);
             match number {
                 Some(number) => format!("Received as {number}"),
                 None => "Placed".to_owned(),
@@ -47,15 +47,16 @@ fn summary(row: &JournalRow, lines: &[OrderLine]) -> String {
         "inventory.reserved" => format!("Reserved {}", pieces(&body, lines)),
         "inventory.shortfall" => format!("Short of {}", pieces(&body, lines)),
         "inventory.filled" => {
-            let got = body.get("quantity").and_then(serde_json::Value::as_i64).unwrap_or(0);
-            let line = body.get("line").and_then(serde_json::Value::as_str).unwrap_or_default();
+            let got = body.get("quantity").and_then(Value::as_i64).unwrap_or(0);
+            let line = body.get("line").and_then(Value::as_str).unwrap_or_default();
             format!("Stock arrived: {got} × {}", sku_of(line, lines))
         }
         "inventory.released" => "Stock given back".to_owned(),
         "inventory.consumed" => "Stock left the house".to_owned(),
         "order.lines_mapped" => {
-            format!("SKU {} mapped", body.get("sku").and_then(serde_json::Value::as_str).unwrap_or_default())
+            format!("SKU {} mapped", body.get("sku").and_then(Value::as_str).unwrap_or_default())
         }
+        "order.updated" => updated(&body),
         "order.cancelled" => "Cancelled".to_owned(),
         "feed.stock_pushed" => {
             let variant = crate::kernel::journal::Entity::show_id("variant", row.entity_id);
@@ -66,12 +67,32 @@ fn summary(row: &JournalRow, lines: &[OrderLine]) -> String {
     }
 }
 
+/// `Updated: KAF-1 2 → 3, total 24.40 → 36.60`
+fn updated(body: &Value) -> String {
+    let lines = body.get("lines").and_then(Value::as_array);
+    let pieces = |view: &Value| view.get("quantity").and_then(Value::as_i64).unwrap_or(0);
+    let line = |row: &Value| {
+        let (before, after) = (row.get("before").map_or(0, pieces), row.get("after").map_or(0, pieces));
+        let sku = row.get("sku").and_then(Value::as_str).unwrap_or("a line");
+        (before != after).then(|| format!("{sku} {before} → {after}"))
+    };
+    let mut parts: Vec<String> = lines.into_iter().flatten().filter_map(line).collect();
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), |text| text.replace('_', " "));
+    for (name, after) in body.get("after").and_then(Value::as_object).into_iter().flatten() {
+        let before = body.pointer(&format!("/before/{name}")).map(word).unwrap_or_default();
+        parts.push(format!("{} {before} → {}", name.replace('_', " "), word(after)));
+    }
+    let written = body.get("written").and_then(Value::as_array);
+    parts.extend(written.into_iter().flatten().filter_map(Value::as_str).map(|name| name.replace('_', " ")));
+    if parts.is_empty() { "Updated".to_owned() } else { format!("Updated: {}", parts.join(", ")) }
+}
+
 /// `2 × KAF-1, 1 × TEE-4`
-fn pieces(body: &serde_json::Value, lines: &[OrderLine]) -> String {
-    let rows = body.get("lines").and_then(serde_json::Value::as_array);
-    let part = |row: &serde_json::Value| {
-        let quantity = row.get("quantity").and_then(serde_json::Value::as_i64).unwrap_or(0);
-        let line = row.get("line").and_then(serde_json::Value::as_str).unwrap_or_default();
+fn pieces(body: &Value, lines: &[OrderLine]) -> String {
+    let rows = body.get("lines").and_then(Value::as_array);
+    let part = |row: &Value| {
+        let quantity = row.get("quantity").and_then(Value::as_i64).unwrap_or(0);
+        let line = row.get("line").and_then(Value::as_str).unwrap_or_default();
         format!("{quantity} × {}", sku_of(line, lines))
     };
     let parts: Vec<String> = rows.into_iter().flatten().map(part).collect();

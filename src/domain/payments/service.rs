@@ -14,6 +14,20 @@ pub fn record_in(cx: &mut Cx<'_>, order: OrderId, new: &NewAttempt) -> Result<Pa
     Ok(id)
 }
 
+/// Brings the attempt of an order that a channel was paid for to what the channel tells. False when it says so already.
+pub fn follow_in(cx: &mut Cx<'_>, order: OrderId, told: &NewAttempt) -> Result<bool, Fault> {
+    let Some(known) = store::attempts_of(cx.read(), order)?.pop() else {
+        record_in(cx, order, told)?;
+        return Ok(true);
+    };
+    let is_same = (known.provider.as_str(), known.state.as_str(), known.amount)
+        == (told.provider.as_str(), told.state.name(), told.amount);
+    if !is_same {
+        store::attempt_follow(cx.tx(), order, known.id, told)?;
+    }
+    Ok(!is_same)
+}
+
 /// The attempts of an order, oldest first.
 pub fn attempts_of(tx: &ReadTx<'_>, order: OrderId) -> Result<Vec<Attempt>, Fault> {
     Ok(store::attempts_of(tx, order)?)

@@ -22,6 +22,15 @@ pub fn attempt_insert(
     Ok(())
 }
 
+/// Writes what is told of an attempt over what was known.
+pub fn attempt_follow(tx: &WriteTx<'_>, order: OrderId, id: PaymentId, told: &NewAttempt) -> Result<(), DbError> {
+    tx.run(
+        "UPDATE payment_attempt SET provider = ?3, state = ?4, amount_minor = ?5 WHERE order_id = ?1 AND id = ?2",
+        (order, id, &told.provider, told.state.name(), told.amount.minor),
+    )?;
+    Ok(())
+}
+
 /// The attempts of an order, oldest first.
 pub fn attempts_of(tx: &ReadTx<'_>, order: OrderId) -> Result<Vec<Attempt>, DbError> {
     let rows = tx.all(

@@ -25,4 +25,5 @@ pub const TENANT: &[Migration] = steps!("tenant":
     5 "0005_orders",
     6 "0006_channels",
     7 "0007_feeds",
+    8 "0008_order_states",
 );

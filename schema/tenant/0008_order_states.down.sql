@@ -1,0 +1,1 @@
+ALTER TABLE sales_order DROP COLUMN external_told_ms;

@@ -216,15 +216,26 @@ fn record_promises(cx: &mut Cx<'_>, owner: Id, allocations: &[Allocation]) -> Re
         let lines = allocations.iter().filter(|allocation| of(allocation) > 0);
         lines.map(|a| LinePieces { line: a.line, variant: a.variant, quantity: of(a) }).collect()
     };
-    let promised = pieces(|a| a.picks.iter().map(|pick| pick.quantity.get()).sum());
-    let missing = pieces(|a| a.short.get());
-    for (kind, lines) in [("inventory.reserved", promised), ("inventory.shortfall", missing)] {
-        if !lines.is_empty() {
-            let touched: Vec<Id> = lines.iter().map(|line| line.variant.into()).collect();
-            cx.record(Fact::new(kind, Entity::Order, owner, &Pieces { lines })?.touching(touched))?;
-        }
+    record_pieces(cx, "inventory.reserved", owner, pieces(|a| a.picks.iter().map(|pick| pick.quantity.get()).sum()))?;
+    record_pieces(cx, "inventory.shortfall", owner, pieces(|a| a.short.get()))
+}
+
+/// One fact for what became of an owner's lines, if anything did.
+fn record_pieces(cx: &mut Cx<'_>, kind: &'static str, owner: Id, lines: Vec<LinePieces>) -> Result<(), Fault> {
+    if lines.is_empty() {
+        return Ok(());
     }
+    let touched: Vec<Id> = lines.iter().map(|line| line.variant.into()).collect();
+    cx.record(Fact::new(kind, Entity::Order, owner, &Pieces { lines })?.touching(touched))?;
     Ok(())
+}
+
+/// Adds pieces of a reservation to what is told of its line.
+fn note(lines: &mut Vec<LinePieces>, of: &OpenReservation, pieces: Quantity) {
+    match lines.iter_mut().find(|line| line.line == of.line) {
+        Some(line) => line.quantity = line.quantity.saturating_add(pieces.get()),
+        None => lines.push(LinePieces { line: of.line, variant: of.variant, quantity: pieces.get() }),
+    }
 }
 
 fn reserve_line(cx: &mut Cx<'_>, owner: Id, demand: &Demand, order: &[WarehouseId]) -> Result<Allocation, Fault> {
@@ -284,26 +295,25 @@ fn release_expired(cx: &Cx<'_>, variant: VariantId) -> Result<(), Fault> {
 
 /// Takes back all that an owner was promised and no longer waits for. Gives the variants whose availability moved.
 pub fn release_in(cx: &mut Cx<'_>, owner: Id) -> Result<Vec<VariantId>, Fault> {
-    let mut touched = Vec::new();
+    let mut released = Vec::new();
     for reservation in store::reservations_open(cx.read(), owner)? {
         store::level_release(cx.tx(), reservation.variant, reservation.pick, cx.now())?;
         store::reservation_close(cx.tx(), reservation.seq, ReservationState::Released, cx.now())?;
-        note_once(&mut touched, reservation.variant);
+        note(&mut released, &reservation, reservation.pick.quantity);
     }
     store::shortfalls_cancel(cx.tx(), owner)?;
-    record_variants(cx, "inventory.released", owner, &touched)?;
+    let touched = variants_of(&released);
+    record_pieces(cx, "inventory.released", owner, released)?;
     pass_on(cx, &touched)?;
     Ok(touched)
 }
 
-fn record_variants(cx: &mut Cx<'_>, kind: &'static str, owner: Id, variants: &[VariantId]) -> Result<(), Fault> {
-    if variants.is_empty() {
-        return Ok(());
+fn variants_of(lines: &[LinePieces]) -> Vec<VariantId> {
+    let mut variants = Vec::new();
+    for line in lines {
+        note_once(&mut variants, line.variant);
     }
-    let body = serde_json::json!({ "variants": variants });
-    let touched = variants.iter().map(|variant| Id::from(*variant));
-    cx.record(Fact::new(kind, Entity::Order, owner, &body)?.touching(touched))?;
-    Ok(())
+    variants
 }
 
 /// Takes back up to `pieces` of one line: what is missing first, then what is promised. Gives how many pieces that were.
@@ -316,7 +326,7 @@ pub fn release_line_in(cx: &mut Cx<'_>, owner: Id, line: LineId, pieces: Quantit
             left = left.less(part);
         }
     }
-    let mut touched = Vec::new();
+    let mut released = Vec::new();
     for reservation in store::reservations_open(cx.read(), owner)?.into_iter().filter(|open| open.line == line).rev() {
         let part = reservation.pick.quantity.min(left);
         if part.is_zero() {
@@ -326,9 +336,10 @@ pub fn release_line_in(cx: &mut Cx<'_>, owner: Id, line: LineId, pieces: Quantit
         let pick = Pick { quantity: part, ..reservation.pick };
         store::level_release(cx.tx(), reservation.variant, pick, cx.now())?;
         left = left.less(part);
-        note_once(&mut touched, reservation.variant);
+        note(&mut released, &reservation, part);
     }
-    record_variants(cx, "inventory.released", owner, &touched)?;
+    let touched = variants_of(&released);
+    record_pieces(cx, "inventory.released", owner, released)?;
     pass_on(cx, &touched)?;
     Ok(pieces.less(left))
 }
@@ -346,9 +357,9 @@ fn shrink(cx: &Cx<'_>, open: &OpenReservation, by: Quantity, state: ReservationS
 /// What an owner was promised leaves the house: one sale movement for each reservation. Gives the pieces that left.
 pub fn consume_in(cx: &mut Cx<'_>, owner: Id, reason: &str) -> Result<Quantity, Fault> {
     let mut pieces = 0_i64;
-    let mut touched = Vec::new();
+    let mut consumed = Vec::new();
     for reservation in store::reservations_open(cx.read(), owner)? {
-        note_once(&mut touched, reservation.variant);
+        note(&mut consumed, &reservation, reservation.pick.quantity);
         let after = store::level_consume(cx.tx(), reservation.variant, reservation.pick, cx.now())?;
         let after = after.ok_or_else(|| Fault::broken(format!("no level of {}", reservation.variant)))?;
         store::reservation_close(cx.tx(), reservation.seq, ReservationState::Consumed, cx.now())?;
@@ -364,7 +375,7 @@ pub fn consume_in(cx: &mut Cx<'_>, owner: Id, reason: &str) -> Result<Quantity, 
         write_movement(cx, &sale, after)?;
         pieces = pieces.saturating_add(quantity);
     }
-    record_variants(cx, "inventory.consumed", owner, &touched)?;
+    record_pieces(cx, "inventory.consumed", owner, consumed)?;
     Quantity::new(pieces).ok_or_else(|| InventoryError::TooMany(QUANTITY_MAX).into())
 }
 

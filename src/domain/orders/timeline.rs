@@ -51,8 +51,8 @@ fn summary(row: &JournalRow, lines: &[OrderLine]) -> String {
             let line = body.get("line").and_then(Value::as_str).unwrap_or_default();
             format!("Stock arrived: {got} × {}", sku_of(line, lines))
         }
-        "inventory.released" => "Stock given back".to_owned(),
-        "inventory.consumed" => "Stock left the house".to_owned(),
+        "inventory.released" => format!("Gave back {}", pieces(&body, lines)),
+        "inventory.consumed" => format!("Left the house: {}", pieces(&body, lines)),
         "order.lines_mapped" => {
             format!("SKU {} mapped", body.get("sku").and_then(Value::as_str).unwrap_or_default())
         }

@@ -19,8 +19,9 @@ function Lines({ order }: { order: Order }) {
         </span>
       ))}
       {it.short > 0 && <Badge tone="bad">{t("order.shortBy", { n: number(it.short) })}</Badge>}
-      {!it.variant_id && <Status group="stock_status" of="unmapped" />}
-      {it.variant_id && !it.allocations.length && !it.short && <span class="faint">–</span>}
+      {it.quantity > 0 && !it.variant_id && <Status group="stock_status" of="unmapped" />}
+      {it.quantity === 0 && <span class="faint">{t("order.removed")}</span>}
+      {it.quantity > 0 && it.variant_id && !it.allocations.length && !it.short && <span class="faint">–</span>}
     </span>
   );
   const columns: Column<OrderLine>[] = [

@@ -25,6 +25,7 @@ mod lifecycle;
 mod main_job;
 mod once;
 mod openapi;
+mod order_cancel;
 mod order_states;
 mod oversell;
 mod powercut;

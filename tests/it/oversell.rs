@@ -192,7 +192,9 @@ impl Ground {
                 let pieces = Quantity::new(*pieces).unwrap();
                 inventory::release_line_in(cx, owner_id(*owner), line_id(*owner, *line), pieces).map(drop)
             }
-            Step::Consume { owner } => inventory::consume_in(cx, owner_id(*owner), "sold").map(drop),
+            Step::Consume { owner } => {
+                inventory::consume_in(cx, owner_id(*owner), MovementKind::Sale, "sold").map(drop)
+            }
             Step::Fill { variant } => inventory::fill_in(cx, self.variants[*variant], 50).map(drop),
         }
     }

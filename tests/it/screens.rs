@@ -231,6 +231,29 @@ async fn adjusts_below_what_is_promised(shop: &Shop, page: &Page, variant: Varia
     assert_eq!(shop.level(variant, "MAIN").await, (5, 3), "nothing was changed");
 }
 
+/// An order of the store's own is cancelled from its page, by keyboard; it is told there, and its stock is free.
+async fn cancels_by_keyboard(shop: &Shop, page: &Page) {
+    let variant = shop.article("UNWANTED", "5.00", 5, 0).await;
+    let line = json!({ "sku": "UNWANTED", "quantity": 2, "unit_price": { "amount": "5.00", "currency": "EUR" } });
+    let placed = shop.post("/api/v1/orders", &json!({ "currency": "EUR", "lines": [line] })).await.expect(201);
+    page.open(&format!("{}/admin/orders/{}", shop.demo.url, text(&placed["id"]))).await;
+    stands(page, &screen("", format!("Order #{}", placed["number"]), "UNWANTED")).await;
+    page.click("main .actions button").await;
+    page.wait_for("document.querySelector('dialog[open] input[name=reason]') !== null", SOON).await;
+    let mut faults = Vec::new();
+    judge(page, "the dialog that cancels", &mut faults).await;
+    assert!(faults.is_empty(), "{faults:#?}");
+    page.eval("document.querySelector('dialog input[name=reason]').focus()").await;
+    page.type_text("Bought twice").await;
+    page.press("Enter", &[]).await;
+    let told = "document.querySelector('dialog') === null
+        && document.querySelector('main .timeline').innerText.includes('Cancelled: Bought twice')
+        && document.querySelector('main h1').parentElement.innerText.includes('Cancelled')
+        && document.querySelector('main .actions button') === null";
+    page.wait_for(told, SOON).await;
+    assert_eq!(shop.level(variant, "MAIN").await, (5, 0));
+}
+
 /// A tab of a user's own, past the door by a one-time link.
 async fn signed_in(shop: &Shop, browser: &Browser, user: UserId) -> Page {
     let code = auth::create_link(&shop.scope().await, user).await.unwrap();
@@ -296,6 +319,7 @@ async fn every_page_stands_in_light_and_dark_for_everyone_and_keeps_to_its_polic
     let owner = auth::user_by_email(&scope, shop.demo.owner.email).await.unwrap();
     let desk = signed_in(&shop, &browser, owner).await;
     adjusts_below_what_is_promised(&shop, &desk, promised).await;
+    cancels_by_keyboard(&shop, &desk).await;
     assert_quiet(&desk, &["401", "404", "409"]).await;
 
     without_a_right(&shop, &browser).await;

@@ -354,8 +354,8 @@ fn shrink(cx: &Cx<'_>, open: &OpenReservation, by: Quantity, state: ReservationS
     Ok(())
 }
 
-/// What an owner was promised leaves the house: one sale movement for each reservation. Gives the pieces that left.
-pub fn consume_in(cx: &mut Cx<'_>, owner: Id, reason: &str) -> Result<Quantity, Fault> {
+/// What an owner was promised leaves the house: one movement of `kind` for each reservation. Gives the pieces that left.
+pub fn consume_in(cx: &mut Cx<'_>, owner: Id, kind: MovementKind, reason: &str) -> Result<Quantity, Fault> {
     let mut pieces = 0_i64;
     let mut consumed = Vec::new();
     for reservation in store::reservations_open(cx.read(), owner)? {
@@ -368,7 +368,7 @@ pub fn consume_in(cx: &mut Cx<'_>, owner: Id, reason: &str) -> Result<Quantity, 
             variant: reservation.variant,
             warehouse: reservation.pick.warehouse,
             delta: quantity.saturating_neg(),
-            kind: MovementKind::Sale,
+            kind,
             reason: reason.to_owned(),
             note: String::new(),
         };

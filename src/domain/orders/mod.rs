@@ -4,10 +4,10 @@
 //! order that are not there. *difference*: what a channel's total and ours differ by; such an order is taken in, flagged, reserved, and its
 //! fulfilment is held (D32).
 //!
-//! **Commands.** `orders.place`; in the transactions of others: [`service::place_in`], [`follow::follow_in`], [`service::cancel_in`],
+//! **Commands.** `orders.place`, `orders.cancel`; in the transactions of others: [`service::place_in`], [`follow::follow_in`], [`service::cancel_in`],
 //! [`service::map_lines_in`].
 //!
-//! **Events.** `order.created`, `order.updated`, `order.cancelled`, `order.lines_mapped`.
+//! **Events.** `order.created`, `order.updated`, `order.cancelled`, `order.payment_cancelled`, `order.lines_mapped`.
 //!
 //! **Invariants.** One order per channel and external id (RA2.1). An order of a channel is what the newest state that came says (RA2.2). Amounts are stored as they were sold and never computed again. An order, its
 //! lines, its reservations and its payment attempt stand together or not at all.
@@ -47,6 +47,12 @@ pub enum OrderError {
     /// The external id is taken.
     #[error("There is already an order with the external id `{0}`.")]
     ExternalTaken(String),
+    /// Only where it was sold can it be cancelled.
+    #[error("The order was sold by a channel. Cancel it there; it is cancelled here when the channel tells of it.")]
+    OfChannel,
+    /// It is cancelled already.
+    #[error("The order is cancelled already.")]
+    Cancelled,
     /// A channel tells of the order in another currency than before.
     #[error("The order was placed in {}, and is told in {} now.", .from.code(), .to.code())]
     CurrencyChanged {
@@ -68,7 +74,7 @@ impl Problem for OrderError {
         match self {
             Self::Missing => Kind::Missing,
             Self::NoVariant { .. } | Self::TooLarge | Self::CurrencyChanged { .. } => Kind::Refused,
-            Self::ExternalTaken(_) => Kind::Conflict,
+            Self::ExternalTaken(_) | Self::OfChannel | Self::Cancelled => Kind::Conflict,
             Self::Db(error) => error.kind(),
         }
     }
@@ -78,6 +84,8 @@ impl Problem for OrderError {
             Self::Missing => "order_not_found",
             Self::NoVariant { .. } => "variant_not_found",
             Self::TooLarge => "amount_too_large",
+            Self::OfChannel => "order_of_channel",
+            Self::Cancelled => "order_cancelled",
             Self::CurrencyChanged { .. } => "currency_changed",
             Self::ExternalTaken(_) => "external_id_taken",
             Self::Db(error) => error.code(),

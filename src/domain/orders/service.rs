@@ -1,12 +1,12 @@
 //! Commands on orders.
 
 use super::OrderError;
-use super::model::{KnownOrder, NewLine, NewOrder};
+use super::model::{KnownOrder, NewLine, NewOrder, PaymentStatus};
 use super::store::{self, Counters};
 use crate::base::error::Fault;
 use crate::base::id::{ChannelId, LineId, OrderId, PaymentId, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
-use crate::domain::inventory::model::{Allocation, Demand, WhenShort};
+use crate::domain::inventory::model::{Allocation, Demand, MovementKind, WhenShort};
 use crate::domain::inventory::service as inventory;
 use crate::domain::payments::model::NewAttempt;
 use crate::domain::payments::service as payments;
@@ -18,6 +18,8 @@ use serde::Serialize;
 
 /// Places an order of the store's own.
 pub const PLACE: Command = Command::new("orders.place", Permission::OrderWrite);
+/// Cancels an order of the store's own.
+pub const CANCEL: Command = Command::new("orders.cancel", Permission::OrderWrite);
 
 /// What became of a new order.
 #[derive(Debug)]
@@ -122,14 +124,53 @@ fn created(number: i64, new: &NewOrder) -> Created<'_> {
 
 /// Cancels an order and gives its stock back. False when it was cancelled already.
 pub fn cancel_in(cx: &mut Cx<'_>, id: OrderId, reason: &str) -> Result<bool, Fault> {
+    let is_open = close_in(cx, id, reason)?;
+    if is_open {
+        inventory::release_in(cx, id.into())?;
+    }
+    Ok(is_open)
+}
+
+fn close_in(cx: &mut Cx<'_>, id: OrderId, reason: &str) -> Result<bool, Fault> {
     if !store::order_cancel(cx.tx(), id, cx.now())? {
         return Ok(false);
     }
     let body =
         serde_json::json!({ "before": { "status": "open" }, "after": { "status": "cancelled" }, "reason": reason });
     cx.record(Fact::new("order.cancelled", Entity::Order, id, &body)?)?;
-    inventory::release_in(cx, id.into())?;
     Ok(true)
+}
+
+/// What becomes of the pieces that a cancelled order held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Restock {
+    /// They are for sale again.
+    Yes,
+    /// They are written off as damaged.
+    No,
+}
+
+/// Cancels an order of the store's own, as a person asks: its stock goes back or is written off, and a payment that has not come is given up.
+pub fn cancel_own_in(cx: &mut Cx<'_>, id: OrderId, reason: &str, restock: Restock) -> Result<(), Fault> {
+    let order = store::order_get(cx.read(), id)?.ok_or(OrderError::Missing)?;
+    if order.channel.is_some() {
+        return Err(OrderError::OfChannel.into());
+    }
+    if !close_in(cx, id, reason)? {
+        return Err(OrderError::Cancelled.into());
+    }
+    if restock == Restock::No {
+        let why = format!("order {} cancelled", order.number);
+        inventory::consume_in(cx, id.into(), MovementKind::Damage, &why)?;
+    }
+    inventory::release_in(cx, id.into())?;
+    if payments::cancel_in(cx, id)? && store::order_void(cx.tx(), id)? {
+        let body = serde_json::json!({
+            "before": { "payment_status": order.payment_status }, "after": { "payment_status": PaymentStatus::Voided.name() },
+        });
+        cx.record(Fact::new("order.payment_cancelled", Entity::Order, id, &body)?)?;
+    }
+    Ok(())
 }
 
 /// Lines that one command maps at most; the caller repeats until none is left.

@@ -113,6 +113,15 @@ pub fn order_cancel(tx: &WriteTx<'_>, id: OrderId, now: Timestamp) -> Result<boo
     Ok(changed == 1)
 }
 
+/// A payment that has not come is not awaited any more. False when it has come, in whole or in part.
+pub fn order_void(tx: &WriteTx<'_>, id: OrderId) -> Result<bool, DbError> {
+    let changed = tx.run(
+        "UPDATE sales_order SET payment_status = 'voided' WHERE id = ?1 AND payment_status IN ('pending', 'authorized')",
+        [id],
+    )?;
+    Ok(changed == 1)
+}
+
 /// Writes what a channel tells of an order over what was known. Lines, missing pieces and the state are not part of it.
 pub fn order_follow(
     tx: &WriteTx<'_>,

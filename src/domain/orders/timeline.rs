@@ -57,7 +57,11 @@ fn summary(row: &JournalRow, lines: &[OrderLine]) -> String {
             format!("SKU {} mapped", body.get("sku").and_then(Value::as_str).unwrap_or_default())
         }
         "order.updated" => updated(&body),
-        "order.cancelled" => "Cancelled".to_owned(),
+        "order.cancelled" => match body.get("reason").and_then(Value::as_str).filter(|reason| !reason.is_empty()) {
+            Some(reason) => format!("Cancelled: {reason}"),
+            None => "Cancelled".to_owned(),
+        },
+        "order.payment_cancelled" => "Payment no longer awaited".to_owned(),
         "feed.stock_pushed" => {
             let variant = crate::kernel::journal::Entity::show_id("variant", row.entity_id);
             let line = lines.iter().find(|line| line.variant.is_some_and(|id| id.to_string() == variant));

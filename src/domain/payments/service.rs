@@ -28,6 +28,11 @@ pub fn follow_in(cx: &mut Cx<'_>, order: OrderId, told: &NewAttempt) -> Result<b
     Ok(!is_same)
 }
 
+/// Gives up the attempts of an order of which no money has come. False when there is none.
+pub fn cancel_in(cx: &mut Cx<'_>, order: OrderId) -> Result<bool, Fault> {
+    Ok(store::attempts_cancel(cx.tx(), order)? > 0)
+}
+
 /// The attempts of an order, oldest first.
 pub fn attempts_of(tx: &ReadTx<'_>, order: OrderId) -> Result<Vec<Attempt>, Fault> {
     Ok(store::attempts_of(tx, order)?)

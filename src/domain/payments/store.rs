@@ -31,6 +31,14 @@ pub fn attempt_follow(tx: &WriteTx<'_>, order: OrderId, id: PaymentId, told: &Ne
     Ok(())
 }
 
+/// Gives up the attempts of an order that are pending or authorized. Gives how many.
+pub fn attempts_cancel(tx: &WriteTx<'_>, order: OrderId) -> Result<usize, DbError> {
+    tx.run(
+        "UPDATE payment_attempt SET state = 'cancelled' WHERE order_id = ?1 AND state IN ('pending', 'authorized')",
+        [order],
+    )
+}
+
 /// The attempts of an order, oldest first.
 pub fn attempts_of(tx: &ReadTx<'_>, order: OrderId) -> Result<Vec<Attempt>, DbError> {
     let rows = tx.all(

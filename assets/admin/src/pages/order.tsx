@@ -1,6 +1,8 @@
 // One order: its lines and where they are reserved, its money, and what happened to it.
+import { useState } from "preact/hooks";
 import { useList, useOne } from "../data";
 import { isZero, money, number, t, word } from "../i18n";
+import { CancelOrder } from "../parts/cancel-order";
 import { StockBadge } from "../parts/order";
 import { Card, ErrorBox, Notice, Page, Pending, Skeleton } from "../parts/page";
 import { type Column, Table } from "../parts/table";
@@ -152,16 +154,28 @@ export default function OrderPage({ id }: PageProps) {
   const order = useOne<Order>(at, ["inventory"], id);
   const timeline = useList<TimelineEntry>(`${at}/timeline`, (it) => String(it.seq), ["order", "job", "feed", "inventory"]);
   const channels = useOne<{ data: Channel[] }>(can("channel.read") && order.data?.channel_id ? "/channels?limit=100" : null);
+  const [asks, setAsks] = useState(false);
   const back = { href: "/admin/orders", text: t("nav.orders") };
   const it = order.data;
   if (!it) return <Pending title={t("order.one")} error={order.error} retry={order.reload} back={back} />;
   const channel = channels.data?.data.find((c) => c.id === it.channel_id) ?? null;
+  // An order of a channel is cancelled where it was sold.
+  const mayCancel = it.status === "open" && !it.channel_id && can("order.write");
+  const reload = () => void Promise.all([order.reload(), timeline.reload()]);
   return (
     <Page
       title={t("order.title", { number: it.number })}
       back={back}
+      actions={
+        mayCancel && (
+          <button type="button" class="button" onClick={() => setAsks(true)}>
+            {t("cancel.open")}
+          </button>
+        )
+      }
       badges={
         <>
+          {it.status === "cancelled" && <Badge tone="bad">{word("order.status", it.status)}</Badge>}
           <StockBadge of={it} />
           <Status group="payment_status" of={it.payment_status} />
         </>
@@ -174,6 +188,7 @@ export default function OrderPage({ id }: PageProps) {
         </>
       }
     >
+      {asks && <CancelOrder order={it} close={() => setAsks(false)} done={reload} />}
       {it.difference && (
         <Notice tone="warn" title={t("order.difference", { difference: money(it.difference, "exceptZero") })}>
           {t(it.fulfilment_hold ? "order.differenceHold" : "order.differenceText")}

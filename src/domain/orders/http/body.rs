@@ -8,6 +8,7 @@ use crate::base::quantity::{QUANTITY_MAX, Quantity};
 use crate::base::text::is_clean;
 use crate::domain::customers::model::NewCustomer;
 use crate::domain::orders::model::{LINES_MAX, OwnLine, OwnOrder};
+use crate::domain::orders::service::Restock;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -54,6 +55,28 @@ struct OrderBodyCustomer {
     /// Name.
     #[schemars(length(max = 300))]
     name: Option<String>,
+}
+
+/// Why an order is cancelled, and what becomes of its stock.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "OrderCancellation")]
+pub(super) struct CancelBody {
+    /// For the timeline.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    reason: String,
+    /// Whether its pieces are for sale again; else they are written off as damaged. True when it is not said.
+    restock: Option<bool>,
+}
+
+/// The reason, and what becomes of the stock.
+pub(super) fn check_cancel(body: CancelBody) -> Result<(String, Restock), Fault> {
+    let mut faults = Complaints::default();
+    faults.text("/reason", &body.reason, 0, 200);
+    faults.end()?;
+    let restock = if body.restock.unwrap_or(true) { Restock::Yes } else { Restock::No };
+    Ok((body.reason.trim().to_owned(), restock))
 }
 
 /// A body whose fields hold by themselves; what they name is looked up in the transaction.

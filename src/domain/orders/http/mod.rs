@@ -2,7 +2,7 @@
 
 mod body;
 
-use self::body::OrderBody;
+use self::body::{CancelBody, OrderBody};
 use super::model::{OrderFilter, OrderSummary, WholeLine, WholeOrder};
 use super::own;
 use super::queries;
@@ -260,6 +260,11 @@ pub fn routes() -> Vec<Route> {
             .path::<OrderId>("id")
             .summary("One order with its lines.")
             .answers::<OrderWire>(200, "The order."),
+        Route::post("/api/v1/orders/{id}/cancel", "order_cancel", write, cancel)
+            .path::<OrderId>("id")
+            .summary("Cancels an order of the store's own. One of a channel is cancelled at the channel.")
+            .body::<CancelBody>()
+            .answers::<OrderWire>(200, "The order, cancelled."),
         Route::get("/api/v1/orders/{id}/timeline", "order_timeline", read, story)
             .path::<OrderId>("id")
             .summary("What happened to an order, oldest first.")
@@ -411,6 +416,16 @@ async fn place(call: Call) -> Result<Answer, Fault> {
         let mut reply = json_reply(201, &order_wire(whole))?;
         reply.headers.push(("location".to_owned(), format!("/api/v1/orders/{}", placed.id)));
         Ok(reply)
+    });
+    reply.await.map(Answer::Reply)
+}
+
+async fn cancel(call: Call) -> Result<Answer, Fault> {
+    let id: OrderId = call.id("id")?;
+    let (reason, restock) = body::check_cancel(call.json()?)?;
+    let reply = call.scope()?.reply(&service::CANCEL, move |cx| {
+        service::cancel_own_in(cx, id, &reason, restock)?;
+        json_reply(200, &order_wire(queries::order_in(cx.read(), id)?))
     });
     reply.await.map(Answer::Reply)
 }

@@ -49,6 +49,7 @@ pub fn table(parts: &Parts<'_>) -> (Vec<Route>, Arc<OnceLock<Arc<Gate>>>) {
     routes.extend(auth::http::routes(auth::http::SessionContext { is_demo: parts.is_demo }));
     routes.extend(catalog::http::routes());
     routes.extend(inventory::http::routes());
+    routes.extend(inventory::reconcile::http::routes());
     routes.extend(orders::http::routes());
     routes.extend(channels::http::routes());
     routes.push(hook::route(HookParts { ports: Arc::clone(parts.ports), gate: Arc::clone(&gate) }));

@@ -1,7 +1,9 @@
-//! What must become true whatever was missed: old records are forgotten, products are told to Google again before they expire.
+//! What must become true whatever was missed: old records are forgotten, products are told to Google again before they expire, stock
+//! is compared each night.
 
 use crate::base::error::Fault;
 use crate::domain::feeds::service as feeds;
+use crate::domain::inventory::reconcile::service as reconcile;
 use crate::kernel::command::{Command, Cx};
 use crate::kernel::once;
 use crate::kernel::outbox::store as outbox;
@@ -43,6 +45,7 @@ pub async fn round(shared: &Arc<Shared>, tenant: &Arc<crate::kernel::tenants::Te
     let step = usize::try_from(STEP).unwrap_or(usize::MAX);
     while scope.write(&PURGE, |cx| purge(cx)).await? >= step {}
     while scope.write(&REFRESH, |cx| feeds::refresh_due_in(cx, STEP)).await? >= STEP {}
+    reconcile::nightly(&scope).await?;
     Ok(())
 }
 

@@ -31,6 +31,7 @@ mod oversell;
 mod powercut;
 mod powercut_store;
 mod quarantine;
+mod reconcile;
 mod screens;
 mod syncfail;
 mod tenancy;

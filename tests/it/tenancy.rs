@@ -192,7 +192,7 @@ impl Stock {
             "channel_rotate_secret" => Some(json!({ "secret": "t".repeat(32) })),
             "channel_sku_map" => Some(json!({ "external_sku": "TEE-SEVEN", "variant_id": variant })),
             "google_put" => Some(connection(&self.service_account)),
-            "dead_letters_retry" | "job_discard" | "demo_google_faults_put" => Some(json!({})),
+            "dead_letters_retry" | "job_discard" | "demo_google_faults_put" | "order_cancel" => Some(json!({})),
             "demo_orders_send" => Some(json!({ "count": 1 })),
             "session_end"
             | "token_revoke"
@@ -200,6 +200,7 @@ impl Stock {
             | "channel_message_discard"
             | "job_retry"
             | "google_delete"
+            | "inventory_reconcile"
             | "feed_item_push"
             | "hook_receive" => None,
             _ => return None,

@@ -130,6 +130,29 @@ export interface Level {
   short: number;
   updated_at: string;
 }
+/** A level that differs from what made it. */
+export interface StockDifference {
+  variant_id: Id;
+  sku: string;
+  warehouse_code: string;
+  on_hand: number;
+  moved: number;
+  reserved: number;
+  promised: number;
+  explanation: string;
+}
+
+/** What a comparison of stock found. */
+export interface Reconciliation {
+  seq: number;
+  at: string;
+  took_ms: number;
+  levels: number;
+  drifted: number;
+  differences: StockDifference[];
+  actor: Actor;
+}
+
 export interface Movement {
   id: Id;
   seq: number;

@@ -95,11 +95,17 @@ struct MovementWire {
 /// Who did something.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MovementActor")]
-struct ActorWire {
+pub(super) struct ActorWire {
     /// `system`, `user`, `token`, `channel` or `operator`.
     kind: &'static str,
     /// Id, where the kind has one.
     name: Option<String>,
+}
+
+impl From<(u8, [u8; 16])> for ActorWire {
+    fn from((kind, id): (u8, [u8; 16])) -> Self {
+        Self { kind: Actor::kind_name(kind), name: Actor::show(kind, id) }
+    }
 }
 
 /// A promise of pieces.
@@ -352,7 +358,6 @@ fn level_cursor(page: &PageRequest) -> Result<Option<(i64, WarehouseId)>, Fault>
 }
 
 fn movement_wire(row: Movement, sku: String, warehouse_code: String) -> MovementWire {
-    let (kind, id) = row.actor;
     MovementWire {
         id: row.id,
         seq: row.seq,
@@ -362,7 +367,7 @@ fn movement_wire(row: Movement, sku: String, warehouse_code: String) -> Movement
         on_hand_after: row.on_hand_after,
         reason: row.reason,
         note: row.note,
-        actor: ActorWire { kind: Actor::kind_name(kind), name: Actor::show(kind, id) },
+        actor: row.actor.into(),
         variant_id: row.variant,
         sku,
         warehouse_id: row.warehouse,

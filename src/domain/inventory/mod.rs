@@ -4,11 +4,11 @@
 //! *movement*: a change of `on_hand`, never of reserved. *reservation*: a promise of pieces of one warehouse to an owner's line.
 //! *shortfall*: pieces that were sold elsewhere and are not there; filled first in, first out when stock arrives.
 //!
-//! **Commands.** `inventory.create_warehouse`, `inventory.adjust`, `inventory.fill_shortfalls`; in the transactions of others:
+//! **Commands.** `inventory.create_warehouse`, `inventory.adjust`, `inventory.fill_shortfalls`, `inventory.reconcile`; in the transactions of others:
 //! [`service::reserve_in`], [`service::release_in`], [`service::consume_in`].
 //!
 //! **Events.** `warehouse.created`, `inventory.adjusted`, `inventory.reserved`, `inventory.shortfall`, `inventory.filled`,
-//! `inventory.released`, `inventory.consumed`. All of them name the variants whose availability moved.
+//! `inventory.released`, `inventory.consumed`: all of them name the variants whose availability moved. `inventory.reconciled`.
 //!
 //! **Invariants.** `on_hand` = Σ movements; reserved = Σ open reservations; 0 ≤ reserved ≤ `on_hand` (in the schema). A shortfall never touches a
 //! level. Reserving is one guarded UPDATE a warehouse, so that the last piece is promised once (RA1.2).
@@ -19,6 +19,7 @@ pub mod http;
 pub mod jobs;
 pub mod model;
 pub mod queries;
+pub mod reconcile;
 pub mod service;
 pub mod store;
 
@@ -26,8 +27,14 @@ use crate::base::error::{Kind, Problem};
 use crate::infra::db::DbError;
 
 /// Tables of this module.
-pub const OWNS: &[&str] =
-    &["inventory_warehouse", "inventory_level", "inventory_movement", "inventory_reservation", "inventory_shortfall"];
+pub const OWNS: &[&str] = &[
+    "inventory_warehouse",
+    "inventory_level",
+    "inventory_movement",
+    "inventory_reservation",
+    "inventory_shortfall",
+    "inventory_reconciliation",
+];
 
 /// Why stock cannot be moved or promised.
 #[derive(Debug, thiserror::Error)]

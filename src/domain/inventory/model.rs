@@ -3,6 +3,8 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{Id, LineId, MovementId, OrderId, ProductId, ReservationId, VariantId, WarehouseId};
 use crate::base::quantity::Quantity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A level at or below this many available pieces is low.
 pub const LOW_STOCK: i64 = 5;
@@ -320,6 +322,60 @@ pub struct Drift {
     pub reserved: i64,
     /// Sum of the open reservations.
     pub promised: i64,
+}
+
+/// A level that differs, as a person is told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "StockDifference")]
+pub struct Difference {
+    /// Of what.
+    pub variant_id: VariantId,
+    /// Its SKU.
+    pub sku: String,
+    /// Where.
+    pub warehouse_code: String,
+    /// Pieces that lie there, as the level says.
+    pub on_hand: i64,
+    /// Sum of the movements.
+    pub moved: i64,
+    /// Pieces that are promised, as the level says.
+    pub reserved: i64,
+    /// Sum of the open reservations.
+    pub promised: i64,
+    /// In words.
+    pub explanation: String,
+}
+
+/// What a comparison of all levels found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Of which moment.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: std::time::Duration,
+    /// Levels that were compared.
+    pub levels: i64,
+    /// Those that differ, at most 1,000.
+    pub differences: Vec<Difference>,
+}
+
+/// A comparison as it is kept.
+#[derive(Clone, Debug)]
+pub struct Reconciliation {
+    /// Position.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: i64,
+    /// Levels that were compared.
+    pub levels: i64,
+    /// Levels that differ.
+    pub drifted: i64,
+    /// JSON list of [`Difference`].
+    pub differences: String,
+    /// Who asked: stored number of the kind, id.
+    pub actor: (u8, [u8; 16]),
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is read of stock.
 
-use super::model::{Drift, LevelFilter, LevelRow, Movement, ReservationRow, Warehouse};
+use super::model::{LevelFilter, LevelRow, Movement, ReservationRow, Warehouse};
 use super::store;
 use crate::base::error::Fault;
 use crate::base::id::{OrderId, VariantId, WarehouseId};
@@ -68,9 +68,4 @@ pub async fn reservations(
 ) -> Result<Vec<ReservationRow>, Fault> {
     let list = |tx: &ReadTx<'_>| store::reservations_list(tx, variant, owner, before, limit).map_err(Fault::from);
     scope.read(Permission::InventoryRead, list).await
-}
-
-/// Levels that are not what their movements and reservations say (SC5).
-pub async fn drift(scope: &Scope) -> Result<Vec<Drift>, Fault> {
-    scope.read_slow(Permission::InventoryRead, |tx| store::drift(tx).map_err(Fault::from)).await
 }

@@ -1,8 +1,8 @@
 //! Every SQL text of the stock tables.
 
 use super::model::{
-    Allocation, Drift, Level, LevelFilter, LevelRow, Movement, Pick, ReservationRow, ReservationState, Shortfall,
-    Warehouse,
+    Allocation, Drift, Level, LevelFilter, LevelRow, Movement, Pick, Reconciliation, ReservationRow, ReservationState,
+    Shortfall, Warehouse,
 };
 use crate::base::clock::Timestamp;
 use crate::base::id::{Id, LineId, MovementId, OrderId, ReservationId, VariantId, WarehouseId};
@@ -463,6 +463,51 @@ pub fn drift(tx: &ReadTx<'_>) -> Result<Vec<Drift>, DbError> {
                 moved: row.get(3)?,
                 reserved: row.get(4)?,
                 promised: row.get(5)?,
+            })
+        },
+    )
+}
+
+/// How many levels there are.
+pub fn levels_count(tx: &ReadTx<'_>) -> Result<i64, DbError> {
+    tx.value("SELECT count(*) FROM inventory_level", [])
+}
+
+/// Keeps what a comparison found. Gives its position.
+pub fn reconciliation_insert(tx: &WriteTx<'_>, row: &Reconciliation) -> Result<i64, DbError> {
+    tx.insert(
+        "INSERT INTO inventory_reconciliation (at_ms, took_ms, levels, drifted, differences, actor_kind, actor_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        (row.at, row.took_ms, row.levels, row.drifted, &row.differences, row.actor.0, row.actor.1),
+    )
+}
+
+/// Forgets comparisons before the last `kept`.
+pub fn reconciliations_trim(tx: &WriteTx<'_>, last: i64, kept: u32) -> Result<(), DbError> {
+    tx.run("DELETE FROM inventory_reconciliation WHERE seq <= ?1", [last.saturating_sub(i64::from(kept))])?;
+    Ok(())
+}
+
+/// When stock was compared last.
+pub fn reconciliation_last(tx: &ReadTx<'_>) -> Result<Option<Timestamp>, DbError> {
+    tx.one("SELECT at_ms FROM inventory_reconciliation ORDER BY seq DESC LIMIT 1", [], |row| row.get(0))
+}
+
+/// Comparisons before a position, newest first.
+pub fn reconciliations_list(tx: &ReadTx<'_>, before: i64, limit: u32) -> Result<Vec<Reconciliation>, DbError> {
+    tx.all(
+        "SELECT seq, at_ms, took_ms, levels, drifted, differences, actor_kind, actor_id FROM inventory_reconciliation
+         WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+        (before, limit),
+        |row| {
+            Ok(Reconciliation {
+                seq: row.get(0)?,
+                at: row.get(1)?,
+                took_ms: row.get(2)?,
+                levels: row.get(3)?,
+                drifted: row.get(4)?,
+                differences: row.get(5)?,
+                actor: (row.get(6)?, row.get(7)?),
             })
         },
     )

@@ -26,4 +26,5 @@ pub const TENANT: &[Migration] = steps!("tenant":
     6 "0006_channels",
     7 "0007_feeds",
     8 "0008_order_states",
+    9 "0009_stock_checks",
 );

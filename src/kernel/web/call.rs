@@ -211,9 +211,16 @@ pub struct PageQuery {
     cursor: Option<String>,
 }
 
+impl PageQuery {
+    /// The wanted page.
+    pub fn wanted(&self) -> Result<PageRequest, Fault> {
+        page(self.limit, self.cursor.as_deref())
+    }
+}
+
 /// The wanted page of rows that are few enough to be read whole. The cursor is the position.
 pub fn page_of_few<T>(query: &PageQuery, rows: Vec<T>) -> Result<Page<T>, Fault> {
-    let wanted = page(query.limit, query.cursor.as_deref())?;
+    let wanted = query.wanted()?;
     let from = page_number(&wanted)?.and_then(|from| usize::try_from(from).ok()).unwrap_or(0);
     let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > from.saturating_add(limit);

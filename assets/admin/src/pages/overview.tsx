@@ -7,8 +7,9 @@ import { Icon, type IconName } from "../parts/icons";
 import { Card, Empty, ErrorBox, Page, Skeleton } from "../parts/page";
 import { Badge, Money, Status, Time } from "../parts/values";
 import { StockBadge, who } from "../parts/order";
+import { StockCheck } from "../parts/stock-check";
 import { can, now, session } from "../state";
-import type { Channel, Google, JobRow, OrderSummary, Page as ApiPage } from "../types";
+import type { Channel, Google, JobRow, OrderSummary, Page as ApiPage, Reconciliation } from "../types";
 
 interface Issue {
   id: string;
@@ -149,6 +150,7 @@ export default function Overview() {
   );
   const dead = useOne<ApiPage<JobRow>>(may("job.read", "/jobs/dead-letters?limit=50"), ["job"]);
   const channels = useOne<ApiPage<Channel>>(may("channel.read", "/channels?limit=50"), ["channel", "message", "order"]);
+  const checks = useOne<ApiPage<Reconciliation>>(may("inventory.read", "/inventory/reconciliations?limit=1"), ["tenant"]);
   const google = useOne<Google>(may("feed.read", "/integrations/google"), ["feed", "job"]);
 
   const issues: Issue[] = [];
@@ -211,6 +213,16 @@ export default function Overview() {
       },
     );
   }
+  const last = checks.data?.data[0];
+  add(
+    !!last?.drifted && {
+      id: "drift",
+      icon: "stock",
+      text: tn("overview.drift", last.drifted),
+      more: last.differences[0] && `${last.differences[0].sku}: ${last.differences[0].explanation}`,
+      href: last.differences[0] ? `/admin/stock/${last.differences[0].variant_id}` : "/admin/stock",
+    },
+  );
   const d = count(dead);
   add(
     d.n > 0 && {
@@ -295,6 +307,7 @@ export default function Overview() {
             />
           )}
           {(can("channel.read") || can("feed.read")) && <Lines channels={channels} google={google} />}
+          {can("inventory.read") && <StockCheck checks={checks} />}
         </div>
       </div>
     </Page>

@@ -55,7 +55,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-fn wire(row: Reconciliation) -> ReconciliationWire {
+fn wire(row: &Reconciliation) -> ReconciliationWire {
     ReconciliationWire {
         seq: row.seq,
         at: row.at,
@@ -72,13 +72,13 @@ async fn list(call: Call) -> Result<Answer, Fault> {
     let wanted = query.wanted()?;
     let before = page_number(&wanted)?.unwrap_or(i64::MAX);
     let rows = service::reconciliations(call.scope()?, before, wanted.limit.saturating_add(1)).await?;
-    json(200, &Page::cut(rows, wanted.limit, |row| row.seq.to_be_bytes().to_vec()).map(wire))
+    json(200, &Page::cut(rows, wanted.limit, |row| row.seq.to_be_bytes().to_vec()).map(|row| wire(&row)))
 }
 
 async fn reconcile(call: Call) -> Result<Answer, Fault> {
     let scope = call.scope()?;
     let found = service::compare(scope).await?;
     let id = scope.tenant().id;
-    let reply = scope.reply(&RECONCILE, move |cx| json_reply(201, &wire(service::note_in(cx, id, &found)?)));
+    let reply = scope.reply(&RECONCILE, move |cx| json_reply(201, &wire(&service::note_in(cx, id, &found)?)));
     reply.await.map(Answer::Reply)
 }

@@ -71,7 +71,7 @@ pub(super) struct CancelBody {
 }
 
 /// The reason, and what becomes of the stock.
-pub(super) fn check_cancel(body: CancelBody) -> Result<(String, Restock), Fault> {
+pub(super) fn check_cancel(body: &CancelBody) -> Result<(String, Restock), Fault> {
     let mut faults = Complaints::default();
     faults.text("/reason", &body.reason, 0, 200);
     faults.end()?;

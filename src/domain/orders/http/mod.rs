@@ -422,7 +422,7 @@ async fn place(call: Call) -> Result<Answer, Fault> {
 
 async fn cancel(call: Call) -> Result<Answer, Fault> {
     let id: OrderId = call.id("id")?;
-    let (reason, restock) = body::check_cancel(call.json()?)?;
+    let (reason, restock) = body::check_cancel(&call.json()?)?;
     let reply = call.scope()?.reply(&service::CANCEL, move |cx| {
         service::cancel_own_in(cx, id, &reason, restock)?;
         json_reply(200, &order_wire(queries::order_in(cx.read(), id)?))

@@ -232,7 +232,7 @@ fn record_pieces(cx: &mut Cx<'_>, kind: &'static str, owner: Id, lines: Vec<Line
 
 /// Adds pieces of a reservation to what is told of its line.
 fn note(lines: &mut Vec<LinePieces>, of: &OpenReservation, pieces: Quantity) {
-    match lines.iter_mut().find(|line| line.line == of.line) {
+    match lines.iter_mut().find(|line| (line.line, line.variant) == (of.line, of.variant)) {
         Some(line) => line.quantity = line.quantity.saturating_add(pieces.get()),
         None => lines.push(LinePieces { line: of.line, variant: of.variant, quantity: pieces.get() }),
     }

@@ -181,7 +181,7 @@ pub struct OrderSummary {
     pub difference: Money,
     /// Whether prices hold the tax.
     pub tax_inclusive: bool,
-    /// Lines.
+    /// Lines of which pieces are left.
     pub line_count: i64,
     /// Pieces.
     pub quantity: i64,

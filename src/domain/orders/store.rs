@@ -11,7 +11,7 @@ use rusqlite::{Row, named_params};
 /// Counters of an order that follow from its lines and its stock.
 #[derive(Clone, Copy, Debug)]
 pub struct Counters {
-    /// Lines.
+    /// Lines of which pieces are left.
     pub lines: i64,
     /// Pieces.
     pub quantity: i64,
@@ -25,10 +25,10 @@ impl Counters {
     /// Of lines whose stock nobody has looked for yet.
     pub fn of<'l, I: Iterator<Item = &'l NewLine>>(lines: I) -> Self {
         let nothing = Self { lines: 0, quantity: 0, short: 0, unmapped: 0 };
-        lines.fold(nothing, |sum, line| Self {
+        lines.filter(|line| !line.quantity.is_zero()).fold(nothing, |sum, line| Self {
             lines: sum.lines.saturating_add(1),
             quantity: sum.quantity.saturating_add(line.quantity.get()),
-            unmapped: sum.unmapped.saturating_add(i64::from(line.variant.is_none() && !line.quantity.is_zero())),
+            unmapped: sum.unmapped.saturating_add(i64::from(line.variant.is_none())),
             ..sum
         })
     }

@@ -29,7 +29,8 @@ pub async fn compare(scope: &Scope) -> Result<Found, Fault> {
     Ok(Found { at, took, levels, differences })
 }
 
-fn look(tx: &ReadTx<'_>) -> Result<(i64, Vec<Difference>), Fault> {
+/// How many levels there are, and those that differ. Of one snapshot.
+pub fn look(tx: &ReadTx<'_>) -> Result<(i64, Vec<Difference>), Fault> {
     let warehouses = store::warehouses(tx)?;
     let drifts = store::drift(tx)?;
     let told = drifts.into_iter().map(|drift| difference(tx, &drift, &warehouses));

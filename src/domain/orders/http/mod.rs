@@ -49,7 +49,7 @@ struct SummaryWire {
     flagged: bool,
     /// What is asked for.
     total: MoneyWire,
-    /// Lines.
+    /// Lines of which pieces are left.
     line_count: i64,
     /// Pieces.
     quantity: i64,

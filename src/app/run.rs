@@ -6,6 +6,7 @@ use crate::base::clock::{Clock, SystemClock, Timestamp};
 use crate::base::error::{Fault, Kind};
 use crate::base::id::Entropy;
 use crate::domain::auth::service::{self as auth, NewUser};
+use crate::domain::inventory::reconcile::service as stock;
 use crate::infra::config::{self, Config, LimitSettings};
 use crate::infra::db::{CONTROL, DbError, Role, TENANT, migrate_up, open_connection};
 use crate::infra::queue::Backend;
@@ -16,7 +17,8 @@ use crate::kernel::journal;
 use crate::kernel::permit::Rights;
 use crate::kernel::scope::Scope;
 use crate::kernel::web::limits::Limits;
-use crate::surface::cli::{Audit, Cli, Demo, Init, Serve, Verb};
+use crate::surface::cli::{Audit, Cli, Demo, Init, Inventory, Serve, Verb};
+use rusqlite::Connection;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Exit codes (API conventions): fine, failed.
 const FAILED: u8 = 1;
+/// What `control.db` is called among the files of a folder.
+const CONTROL_NAME: &str = "control";
 
 /// Runs a command line.
 pub fn run(cli: Cli) -> ExitCode {
@@ -35,6 +39,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Verb::Init(arguments) => on_runtime(run_init(arguments)),
         Verb::Serve(arguments) => on_runtime(run_serve(arguments)),
         Verb::Audit(Audit::Verify { data, json }) => verify(&data, json),
+        Verb::Inventory(Inventory::Reconcile { data, json }) => reconcile(&data, json),
         Verb::Openapi => on_runtime(print_openapi()),
     };
     match outcome {
@@ -255,17 +260,25 @@ async fn run_serve(arguments: Serve) -> Result<bool, Fault> {
 }
 
 /// Walks the chains of a stopped data folder. Fails when one is broken.
-fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
+/// Opens each file of a stopped folder in turn, at the schema of this release.
+fn each_file(data: &Path, mut act: impl FnMut(&str, &Connection) -> Result<(), Fault>) -> Result<(), Fault> {
     if !data.join("control.db").exists() {
         let detail = format!("there is no store in {}: control.db is missing", data.display());
         return Err(Fault::new(Kind::Missing, "no_store", detail));
     }
     let _lock = super::folder::lock(data, data.join("demo").exists())?;
-    let mut all_good = true;
     for (name, path, schema) in files_of(data)? {
         let mut connection = open_connection(&path, Role::Writer)?;
         migrate_up(&mut connection, &path, schema)?;
-        let report = crate::infra::db::read_on(&connection, journal::verify)?;
+        act(&name, &connection)?;
+    }
+    Ok(())
+}
+
+fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
+    let mut all_good = true;
+    each_file(data, |name, connection| {
+        let report = crate::infra::db::read_on(connection, journal::verify)?;
         all_good &= report.broken.is_none();
         let broken = report.broken.as_ref().map(ToString::to_string);
         if json {
@@ -276,14 +289,37 @@ fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
             let verdict = broken.map_or_else(|| "whole".to_owned(), |text| format!("BROKEN: {text}"));
             say(&format!("{name}: {} rows, {verdict}", report.rows))?;
         }
-    }
+        Ok(())
+    })?;
+    Ok(all_good)
+}
+
+fn reconcile(data: &Path, json: bool) -> Result<bool, Fault> {
+    let mut all_good = true;
+    each_file(data, |name, connection| {
+        if name == CONTROL_NAME {
+            return Ok(());
+        }
+        let (levels, differences) = crate::infra::db::read_on(connection, stock::look)?;
+        all_good &= differences.is_empty();
+        if json {
+            let line = serde_json::json!({ "file": name, "levels": levels, "differences": differences });
+            return say(&line.to_string());
+        }
+        let verdict = if differences.is_empty() { "equal".to_owned() } else { format!("{} DIFFER", differences.len()) };
+        say(&format!("{name}: {levels} levels, {verdict}"))?;
+        for row in differences {
+            say(&format!("  {} at {}: {}", row.sku, row.warehouse_code, row.explanation))?;
+        }
+        Ok(())
+    })?;
     Ok(all_good)
 }
 
 type StoreFile = (String, PathBuf, &'static [crate::infra::db::Migration]);
 
 fn files_of(data: &Path) -> Result<Vec<StoreFile>, Fault> {
-    let mut files = vec![("control".to_owned(), data.join("control.db"), CONTROL)];
+    let mut files = vec![(CONTROL_NAME.to_owned(), data.join("control.db"), CONTROL)];
     let listed = |path: &Path| -> Result<Vec<PathBuf>, Fault> {
         match std::fs::read_dir(path) {
             Ok(entries) => Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect()),

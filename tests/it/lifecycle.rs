@@ -113,6 +113,32 @@ async fn a_second_process_on_a_data_folder_says_so_and_ends_at_once() {
     assert!(went_well, "{said}");
 }
 
+/// SC5: the verb names a level that is not what its movements make, and says so with its exit code.
+#[test]
+fn stock_of_a_stopped_folder_is_compared_from_the_command_line() {
+    let (desk, log) = desk();
+    let data = desk.path().join("data");
+    let mut store = Store::start(&data, &log, None);
+    store.terminate();
+    assert!(store.ended(STOP_MAX).success());
+    let reconcile = || {
+        let ended = bodega().args(["inventory", "reconcile", "--data"]).arg(&data).output().unwrap();
+        (ended.status.code(), String::from_utf8(ended.stdout).unwrap())
+    };
+    let (code, said) = reconcile();
+    assert!(code == Some(0) && said.trim().ends_with(" levels, equal"), "{said}");
+
+    let file = crate::harness::evidence::store_file(&data);
+    let connection = bodega::infra::db::open_connection(&file, bodega::infra::db::Role::Writer).unwrap();
+    let spoil = "UPDATE inventory_level SET on_hand = on_hand + 2 WHERE (variant_id, warehouse_id) =
+                     (SELECT variant_id, warehouse_id FROM v_inventory_level WHERE warehouse_code = 'MAIN' LIMIT 1)";
+    assert_eq!(connection.execute(spoil, []).unwrap(), 1);
+    drop(connection);
+    let (code, said) = reconcile();
+    assert!(code == Some(1) && said.contains(", 1 DIFFER") && said.contains(" at MAIN: "), "{said}");
+    assert!(said.contains("on hand, but the movements make"), "{said}");
+}
+
 /// D25
 #[test]
 fn the_demo_and_a_real_store_never_share_a_folder() {

@@ -25,6 +25,9 @@ pub enum Verb {
     /// The journal of a stopped store.
     #[command(subcommand)]
     Audit(Audit),
+    /// The stock of a stopped store.
+    #[command(subcommand)]
+    Inventory(Inventory),
     /// Prints the OpenAPI document.
     Openapi,
 }
@@ -88,6 +91,20 @@ pub struct Serve {
 pub enum Audit {
     /// Walks the hash chain of every store and names the first broken row.
     Verify {
+        /// The data folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `inventory`
+#[derive(Subcommand, Debug)]
+pub enum Inventory {
+    /// Compares the stock of every store with its movements and reservations, and names each difference. Nothing is corrected.
+    Reconcile {
         /// The data folder.
         #[arg(long)]
         data: PathBuf,

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest key.
+/// Longest key, its quotation marks included.
 pub const KEY_MAX: usize = 255;
 /// How long answers are kept at least.
 pub const KEPT: Duration = Duration::from_hours(48);
@@ -71,8 +71,12 @@ fn half(hash: &[u8; 32]) -> [u8; 16] {
 /// Reads the header's value: bare, or a quoted string as the IETF draft writes it.
 pub fn parse_header(value: &str) -> Result<&str, Fault> {
     let value = value.trim();
-    let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-    let fits = !bare.is_empty() && bare.len() <= KEY_MAX && bare.bytes().all(|b| (0x20..0x7f).contains(&b));
+    let bare = match value.strip_prefix('"') {
+        // What begins with a quotation mark must be a whole quoted string.
+        Some(rest) => rest.strip_suffix('"').unwrap_or_default(),
+        None => value,
+    };
+    let fits = !bare.is_empty() && value.len() <= KEY_MAX && bare.bytes().all(|b| (0x20..0x7f).contains(&b));
     if fits {
         return Ok(bare);
     }
@@ -130,4 +134,24 @@ pub fn reused() -> Fault {
         "idempotency_key_reused",
         "This Idempotency-Key was used with another request body. Use a new key for a new request.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// D6: what is taken is what the API's description says.
+    #[test]
+    fn a_key_is_bare_or_a_whole_quoted_string() {
+        for (header, key) in [("k-1", "k-1"), ("\"k 1\"", "k 1"), (" k ", "k"), ("a\"b", "a\"b")] {
+            assert_eq!(parse_header(header).unwrap(), key, "{header}");
+        }
+        let longest = "x".repeat(KEY_MAX);
+        assert!(parse_header(&longest).is_ok());
+        for header in
+            ["", " ", "\"", "\"\"", "\"open", "caf\u{e9}", "a\u{1}", &format!("{longest}x"), &format!("\"{longest}\"")]
+        {
+            assert!(parse_header(header).is_err(), "{header:?}");
+        }
+    }
 }

@@ -225,7 +225,8 @@ fn parameters(route: &Route, shapes: &mut Shapes) -> Vec<Value> {
         }));
     };
     if takes_key(route) {
-        let schema = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ -~]*[!-~])?$" });
+        let schema =
+            json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^([!#-~][ -~]*|\"[ -~]+\" *)$" });
         header("Idempotency-Key", "Repeats with the same key and body have one effect and one answer.", schema);
     }
     if route.refusals.contains(&412) {

@@ -259,7 +259,6 @@ async fn run_serve(arguments: Serve) -> Result<bool, Fault> {
     Ok(app.serve(listener).await)
 }
 
-/// Walks the chains of a stopped data folder. Fails when one is broken.
 /// Opens each file of a stopped folder in turn, at the schema of this release.
 fn each_file(data: &Path, mut act: impl FnMut(&str, &Connection) -> Result<(), Fault>) -> Result<(), Fault> {
     if !data.join("control.db").exists() {
@@ -275,6 +274,7 @@ fn each_file(data: &Path, mut act: impl FnMut(&str, &Connection) -> Result<(), F
     Ok(())
 }
 
+/// Walks the chains of a stopped data folder. False when one is broken.
 fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
     let mut all_good = true;
     each_file(data, |name, connection| {
@@ -294,6 +294,7 @@ fn verify(data: &Path, json: bool) -> Result<bool, Fault> {
     Ok(all_good)
 }
 
+/// Compares the stock of each store of a stopped data folder with what made it. False when something differs.
 fn reconcile(data: &Path, json: bool) -> Result<bool, Fault> {
     let mut all_good = true;
     each_file(data, |name, connection| {

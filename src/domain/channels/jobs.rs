@@ -1,7 +1,6 @@
 //! Intake: messages become orders.
 
-use super::port::ChannelPort;
-use super::port::IncomingEvent;
+use super::port::{ChannelPort, IncomingEvent};
 use super::queries;
 use super::service::{self, INTAKE, INTAKE_JOB, IntakePayload, Ports};
 use crate::base::clock::Timestamp;

@@ -231,7 +231,7 @@ fn record_pieces(cx: &mut Cx<'_>, kind: &'static str, owner: Id, lines: Vec<Line
 }
 
 /// Adds pieces of a reservation to what is told of its line.
-fn note(lines: &mut Vec<LinePieces>, of: &OpenReservation, pieces: Quantity) {
+fn add_pieces(lines: &mut Vec<LinePieces>, of: &OpenReservation, pieces: Quantity) {
     match lines.iter_mut().find(|line| (line.line, line.variant) == (of.line, of.variant)) {
         Some(line) => line.quantity = line.quantity.saturating_add(pieces.get()),
         None => lines.push(LinePieces { line: of.line, variant: of.variant, quantity: pieces.get() }),
@@ -299,7 +299,7 @@ pub fn release_in(cx: &mut Cx<'_>, owner: Id) -> Result<Vec<VariantId>, Fault> {
     for reservation in store::reservations_open(cx.read(), owner)? {
         store::level_release(cx.tx(), reservation.variant, reservation.pick, cx.now())?;
         store::reservation_close(cx.tx(), reservation.seq, ReservationState::Released, cx.now())?;
-        note(&mut released, &reservation, reservation.pick.quantity);
+        add_pieces(&mut released, &reservation, reservation.pick.quantity);
     }
     store::shortfalls_cancel(cx.tx(), owner)?;
     let touched = variants_of(&released);
@@ -336,7 +336,7 @@ pub fn release_line_in(cx: &mut Cx<'_>, owner: Id, line: LineId, pieces: Quantit
         let pick = Pick { quantity: part, ..reservation.pick };
         store::level_release(cx.tx(), reservation.variant, pick, cx.now())?;
         left = left.less(part);
-        note(&mut released, &reservation, part);
+        add_pieces(&mut released, &reservation, part);
     }
     let touched = variants_of(&released);
     record_pieces(cx, "inventory.released", owner, released)?;
@@ -359,7 +359,7 @@ pub fn consume_in(cx: &mut Cx<'_>, owner: Id, kind: MovementKind, reason: &str) 
     let mut pieces = 0_i64;
     let mut consumed = Vec::new();
     for reservation in store::reservations_open(cx.read(), owner)? {
-        note(&mut consumed, &reservation, reservation.pick.quantity);
+        add_pieces(&mut consumed, &reservation, reservation.pick.quantity);
         let after = store::level_consume(cx.tx(), reservation.variant, reservation.pick, cx.now())?;
         let after = after.ok_or_else(|| Fault::broken(format!("no level of {}", reservation.variant)))?;
         store::reservation_close(cx.tx(), reservation.seq, ReservationState::Consumed, cx.now())?;

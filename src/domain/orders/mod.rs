@@ -4,13 +4,13 @@
 //! order that are not there. *difference*: what a channel's total and ours differ by; such an order is taken in, flagged, reserved, and its
 //! fulfilment is held (D32).
 //!
-//! **Commands.** `orders.place`, `orders.cancel`; in the transactions of others: [`service::place_in`], [`follow::follow_in`], [`service::cancel_in`],
-//! [`service::map_lines_in`].
+//! **Commands.** `orders.place`, `orders.cancel`; in the transactions of others: [`service::place_in`], [`follow::follow_in`],
+//! [`service::cancel_in`], [`service::map_lines_in`].
 //!
 //! **Events.** `order.created`, `order.updated`, `order.cancelled`, `order.payment_cancelled`, `order.lines_mapped`.
 //!
-//! **Invariants.** One order per channel and external id (RA2.1). An order of a channel is what the newest state that came says (RA2.2). Amounts are stored as they were sold and never computed again. An order, its
-//! lines, its reservations and its payment attempt stand together or not at all.
+//! **Invariants.** One order per channel and external id (RA2.1). An order of a channel is what the newest state that came says (RA2.2).
+//! Amounts are stored as they were sold or told and never computed again. An order, its lines, its reservations and its payment attempt stand together or not at all.
 //!
 //! **What it does not do.** It reads no vendor's payload and ships nothing.
 

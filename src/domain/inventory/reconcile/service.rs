@@ -2,6 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::error::Fault;
+use crate::base::id::TenantId;
 use crate::domain::inventory::model::{Difference, Drift, Found, Reconciliation, Warehouse};
 use crate::domain::inventory::store;
 use crate::infra::db::ReadTx;
@@ -60,7 +61,7 @@ fn difference(tx: &ReadTx<'_>, drift: &Drift, warehouses: &[Warehouse]) -> Resul
 }
 
 /// Writes down what was found. A difference is an alarm, however small (D33).
-pub fn note_in(cx: &mut Cx<'_>, store_id: crate::base::id::TenantId, found: &Found) -> Result<Reconciliation, Fault> {
+pub fn note_in(cx: &mut Cx<'_>, store_id: TenantId, found: &Found) -> Result<Reconciliation, Fault> {
     let drifted = i64::try_from(found.differences.len()).unwrap_or(i64::MAX);
     let differences = serde_json::to_string(&found.differences).map_err(|error| Fault::broken(error.to_string()))?;
     let row = Reconciliation {
